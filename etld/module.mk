@@ -1,0 +1,2 @@
+ETLD_SRCS := $(wildcard etld/*.c)
+$(if $(ETLD_SRCS),$(eval $(call program,etld,$(ETLD_SRCS))))

@@ -1,0 +1,2 @@
+INGESTD_SRCS := $(wildcard ingestd/*.c)
+$(if $(INGESTD_SRCS),$(eval $(call program,ingestd,$(INGESTD_SRCS))))

@@ -1,0 +1,47 @@
+# lint: what a reviewer would otherwise repeat. clang-tidy looks again only at what has changed since
+# (a stamp per object file), two or more files at a time.
+JOBS      := $(shell nproc)
+TIDY_SRCS := $(filter-out tests/fuzz/%,$(shell git ls-files '*.c' 2>/dev/null))
+# cppcheck reads no system headers; without this one's macros it cannot parse lists
+QUEUE_H   := /usr/include/$(shell $(CC) -dumpmachine)/sys/queue.h
+LINT_DIRS := $(wildcard common ingestd etld queryd dqd tools)
+
+$(B)/lint/%.tidy: $(B)/%.o .clang-tidy
+	@mkdir -p $(@D)
+	@echo "  TIDY    $*.c"
+	$(Q)clang-tidy-14 --quiet $*.c -- -std=c17 $(CPPFLAGS) -DVERSION='"lint"' 2>$@.err || \
+		{ cat $@.err >&2; exit 1; }
+	@rm -f $@.err && touch $@
+
+tidy: $(TIDY_SRCS:%.c=$(B)/lint/%.tidy)
+
+format-check: ## is every C file as `make format` leaves it
+	@clang-format-14 --dry-run -Werror $(filter-out %.def,$(C_FILES))
+
+cppcheck: $(B)/gen/sql_gen.h
+	@echo "  CPPCHECK"
+	@mkdir -p $(B)/lint/cppcheck
+	$(Q)cppcheck --quiet --error-exitcode=1 -j$(JOBS) --std=c17 --cppcheck-build-dir=$(B)/lint/cppcheck \
+		--enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem \
+		--include=$(QUEUE_H) \
+		-I. -I$(B)/gen -D_GNU_SOURCE $(LINT_DIRS)
+
+lint: deps-lint ## format, clang-tidy, cppcheck, scripts and the rules of tests/lint
+	@$(MAKE) --no-print-directory format-check
+	@set -e; for check in tests/lint/*.sh; do echo "  LINT    $$(basename $$check)"; $$check; done
+	@$(MAKE) --no-print-directory cppcheck
+	@$(MAKE) --no-print-directory -j$(JOBS) tidy
+
+sql-check: all ## prepare every statement of sql/ against a migrated database
+	@MODE=$(MODE) $(PYTHON) tests/lint/sql_check.py
+
+# gcc 12 follows neither a loop that fills an array nor <sys/queue.h>; clang-tidy looks for these two
+ANALYZE   := -fanalyzer -Wno-analyzer-null-dereference -Wno-analyzer-use-of-uninitialized-value
+
+nightly: lint ## lint, gcc's -fanalyzer, the tests again under sanitizers, ten minutes of fuzzing each
+	@$(MAKE) --no-print-directory -j$(JOBS) B=build/analyzer EXTRA_CFLAGS='$(ANALYZE)' all
+	@$(MAKE) --no-print-directory sql-check
+	@$(MAKE) --no-print-directory MODE=asan unit integration
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
+
+.PHONY: tidy format-check cppcheck lint sql-check nightly

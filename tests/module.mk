@@ -1,0 +1,43 @@
+# Debian's own python3: the one that the pytest of `make deps` belongs to
+PYTHON := /usr/bin/python3
+
+# unit: one check suite a file test_*.c, linked with every daemon module except main.c, libcommon
+# and, as far as it uses them, the fixtures (the other files of tests/unit)
+UNIT_SRCS := $(wildcard tests/unit/*.c)
+UNIT_BINS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(filter tests/unit/test_%,$(UNIT_SRCS)))
+FIXTURE_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/test_%,$(UNIT_SRCS)))
+MODULE_OBJS = $(filter-out %/main.o,$(ingestd_OBJS) $(etld_OBJS) $(queryd_OBJS) $(dqd_OBJS))
+
+$(B)/libfixture.a: $(FIXTURE_OBJS)
+	@echo "  AR      $(@F)"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(UNIT_BINS): $(B)/tests/%: $(B)/tests/unit/%.o $(MODULE_OBJS) $(B)/libfixture.a $(B)/libcommon.a
+	@mkdir -p $(@D)
+	@echo "  LD      tests/$*"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
+
+# programs that integration tests and benchmarks run
+TEST_PROGS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c tests/bench/*.c))
+$(TEST_PROGS): $(B)/tests/%: $(B)/tests/%.o $(MODULE_OBJS) $(B)/libcommon.a
+	@mkdir -p $(@D)
+	@echo "  LD      tests/$*"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+unit: $(UNIT_BINS) ## unit tests
+	@set -e; for t in $(UNIT_BINS); do echo "  UNIT    $$(basename $$t)"; CK_VERBOSITY=normal $$t; done
+
+integration: all $(TEST_PROGS) ## integration tests on a private Postgres and Redis
+	@MODE=$(MODE) $(PYTHON) -m pytest -q -x -p no:cacheprovider tests/integration
+
+test: deps ## everything that must pass: unit, then integration
+	@$(MAKE) --no-print-directory unit integration
+
+bench: deps-bench all $(TEST_PROGS) ## benchmarks beside baselines of the same run (build/bench.md)
+	@MODE=$(MODE) $(PYTHON) tests/bench/bench.py
+
+.PHONY: unit integration test bench
+.SECONDARY: $(patsubst %.c,$(B)/%.o,$(UNIT_SRCS))
+
+include tests/fuzz/module.mk
+include tests/lint/module.mk
