@@ -1,0 +1,19 @@
+/*
+ * L2, private to httpd.c: the listening socket. When accept(2) fails for want of descriptors it
+ * pauses, because the waiting connection would wake the loop again at once, and for ever.
+ */
+#ifndef COMMON_HTTPD_LISTENER_H
+#define COMMON_HTTPD_LISTENER_H
+
+#include "common/err.h"
+
+struct event_base;
+struct evhttp;
+struct httpd_listener;
+
+/* Resolves (blocking), binds, and gives what it accepts to `http`, which must outlive it. */
+int httpd_listener_open(struct event_base *base, struct evhttp *http, const char *addr,
+			char ret_bound[64], struct httpd_listener **ret, struct err *e) MUST_CHECK;
+void httpd_listener_close(struct httpd_listener *l);
+
+#endif

@@ -1,0 +1,3 @@
+-- Leaves the transaction block that a failed script or batch opened.
+-- rows: none
+rollback;
