@@ -1,0 +1,38 @@
+-- Stores results and says which changed their state: `since` moves only then, so that an alert is
+-- raised once and resolved once. A check that passes from its first result on changes nothing.
+-- $1 check_ids text[]    parallel arrays
+-- $2 tenants text[]
+-- $3 result_ids text[]
+-- $4 states text[]       pass, fail, unknown
+-- $5 observed numeric[]
+-- $6 expected numeric[]
+-- rows: the changed ones (check_id, result_id, tenant_id, table_name, kind, severity, observed,
+--       expected, state, since), fail as well as back to pass
+with result as (
+    select r.*
+      from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::numeric[])
+           as r (check_id, tenant_id, result_id, state, observed, expected)
+), previous as (
+    select p.check_id, p.tenant_id, p.state
+      from analytics.dq_results p
+      join result r on r.check_id = p.check_id and r.tenant_id = p.tenant_id
+), stored as (
+    insert into analytics.dq_results as p
+           (check_id, tenant_id, result_id, state, observed, expected, since, evaluated_at)
+    select r.check_id, r.tenant_id, r.result_id, r.state, r.observed, r.expected,
+           pg_catalog.now(), pg_catalog.now()
+      from result r
+     order by r.tenant_id, r.check_id
+        on conflict (tenant_id, check_id) do update
+       set result_id = excluded.result_id, state = excluded.state, observed = excluded.observed,
+           expected = excluded.expected, evaluated_at = excluded.evaluated_at,
+           since = case when p.state = excluded.state then p.since else excluded.since end
+    returning p.check_id, p.tenant_id, p.result_id, p.state, p.observed, p.expected, p.since
+)
+select s.check_id, s.result_id, s.tenant_id, c.table_name, c.kind, c.severity, s.observed, s.expected,
+       s.state, pg_catalog.to_char(s.since at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as since
+  from stored s
+  join analytics.dq_checks c on c.check_id = s.check_id
+  left join previous p on p.check_id = s.check_id and p.tenant_id = s.tenant_id
+ where s.state <> coalesce(p.state, 'pass')
+   and not (s.state = 'unknown' or p.state = 'unknown' and s.state = 'pass');

@@ -1,0 +1,24 @@
+-- Takes the job that has been due longest, opens a run of it and leases both to this worker.
+-- $1 worker text
+-- $2 lease interval
+-- rows: 0 or 1 (job_id text, kind text, projection text, tenant_id text, params text, attempt
+--   integer, max_attempts integer)
+-- locks: the job's row, skipping those that others are taking
+with due as (
+	select job_id
+	from analytics.etl_jobs
+	where state = 'queued' and run_after <= now()
+	order by run_after, job_id
+	limit 1
+	for update skip locked
+), claimed as (
+	update analytics.etl_jobs j set
+		state = 'running', attempt = j.attempt + 1, worker = $1::text, lease_until = now() + $2::interval, error = null
+	from due
+	where j.job_id = due.job_id
+	returning j.job_id, j.kind, j.projection, j.tenant_id, j.params, j.attempt, j.max_attempts
+), run as (
+	insert into analytics.etl_runs (job_id, attempt, tenant_id, state, worker)
+	select job_id, attempt, tenant_id, 'running', $1::text from claimed
+)
+select job_id, kind, projection, tenant_id, params::text as params, attempt, max_attempts from claimed
