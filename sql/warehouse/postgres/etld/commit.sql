@@ -1,0 +1,2 @@
+-- ends a unit of work
+commit;

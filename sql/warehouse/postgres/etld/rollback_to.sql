@@ -1,0 +1,2 @@
+-- undoes a failed rebuild and what followed the last savepoint
+rollback to savepoint rebuilt;

@@ -1,0 +1,2 @@
+-- marks what a failing rebuild is rolled back to
+savepoint rebuilt;

@@ -1,0 +1,62 @@
+-- Takes pending deltas of a shard of a consumer, oldest first and the tenants in turn: each tenant's
+-- deltas are ranked by the events before them, and the take goes by that rank, so nobody waits
+-- behind a neighbour's backlog. At least one delta is taken, however large it is. The rows taken are
+-- gone with the commit of the unit and back with its rollback. Needs lock_unit.
+-- $1 consumer text
+-- $2 shard integer
+-- $3 max_events bigint
+-- rows: 1 (batches bigint[], tenants text[], landed timestamptz[], events bigint, key_lo text,
+--   key_hi text); batches[i] goes with tenants[i] and landed[i], each pair once; the arrays are null
+--   when nothing is pending. key_lo and key_hi bound the dedupe keys
+--   of the events, which is what keeps reading them to a few partitions.
+with recursive tenant as (
+	(select tenant_id
+	from analytics_run.delta
+	where consumer = $1::text and shard = $2::integer
+	order by tenant_id
+	limit 1)
+	union all
+	select (select d.tenant_id
+		from analytics_run.delta d
+		where d.consumer = $1::text and d.shard = $2::integer and d.tenant_id > t.tenant_id
+		order by d.tenant_id
+		limit 1)
+	from tenant t
+	where t.tenant_id is not null
+), candidate as (
+	select d.batch_id, d.tenant_id, d.domain, d.events, d.before
+	from tenant t
+	cross join lateral (
+		select batch_id, tenant_id, domain, events,
+			sum(events) over (order by batch_id, domain rows between unbounded preceding and current row) - events as before
+		from (
+			select batch_id, tenant_id, domain, events
+			from analytics_run.delta
+			where consumer = $1::text and shard = $2::integer and tenant_id = t.tenant_id
+			order by batch_id, domain
+			limit greatest($3::bigint / (select count(*) from tenant), 256)) oldest) d
+	where t.tenant_id is not null and d.before < $3::bigint
+), taken as (
+	select batch_id, tenant_id, domain
+	from (
+		select batch_id, tenant_id, domain,
+			sum(events) over in_turn as through, row_number() over in_turn as n
+		from candidate
+		window in_turn as (order by before, batch_id, tenant_id, domain rows between unbounded preceding and current row)) ranked
+	where through <= $3::bigint or n = 1
+), gone as (
+	delete from analytics_run.delta d
+	using taken t
+	where d.consumer = $1::text and d.shard = $2::integer
+		and d.tenant_id = t.tenant_id and d.batch_id = t.batch_id and d.domain = t.domain
+	returning d.batch_id, d.tenant_id, d.events, d.landed_at, d.key_lo, d.key_hi
+), pair as (
+	select batch_id, tenant_id, sum(events) as events, max(landed_at) as landed_at,
+		min(key_lo) as key_lo, max(key_hi) as key_hi
+	from gone
+	group by batch_id, tenant_id
+)
+select array_agg(batch_id order by batch_id, tenant_id) as batches, array_agg(tenant_id order by batch_id, tenant_id) as tenants,
+	array_agg(landed_at order by batch_id, tenant_id) as landed, coalesce(sum(events), 0)::bigint as events,
+	min(key_lo) as key_lo, max(key_hi) as key_hi
+from pair

@@ -1,0 +1,46 @@
+-- Parts of metrics over what can be sold, by date.
+-- $1 from date             first date of the window
+-- $2 to date               last, inclusive
+-- $3 granularity text      day, week (ISO), month, quarter, year; null = the window is one period
+-- $4 dimensions text[]     the dimensions to group by; also `currency`
+-- $5 property_in text[]    null = no filter; so for the others
+-- $6 property_out text[]
+-- $7 room_type_in text[]
+-- $8 room_type_out text[]
+-- $9 channel_in text[]
+-- $10 channel_out text[]
+-- $11 market_segment_in text[]
+-- $12 market_segment_out text[]
+-- $13 rate_plan_in text[]
+-- $14 rate_plan_out text[]
+-- $15 method_in text[]
+-- $16 method_out text[]
+-- rows: one per group (period date, property_id, room_type_id, channel, market_segment, rate_plan_id,
+--       method, currency: null where not grouped by, 'unknown' where the fact does not say; then
+--       the parts: rooms_available, rooms_in_order = those less the short out of order). `currency`
+--       is the property's. Last: facts = rows read
+select pg_catalog.date_trunc($3::text, f.date)::date as period,
+       case when 'property_id' = any ($4::text[]) then coalesce(f.property_id, 'unknown') end as property_id,
+       case when 'room_type_id' = any ($4::text[]) then coalesce(f.room_type_id, 'unknown') end as room_type_id,
+       null::text as channel,
+       null::text as market_segment,
+       null::text as rate_plan_id,
+       null::text as method,
+       case when 'currency' = any ($4::text[]) then p.currency end as currency,
+       coalesce(sum(f.rooms_available), 0) as rooms_available,
+       coalesce(sum(f.rooms_available - f.out_of_order), 0) as rooms_in_order,
+       count(*) as facts
+  from tenant_views.fact_inventory_day f
+  left join tenant_views.dim_property p
+    on p.property_id = f.property_id
+   and 'currency' = any ($4::text[])
+ where f.date between $1::date and $2::date
+   and ($5::text[] is null or coalesce(f.property_id, 'unknown') = any ($5::text[]))
+   and ($6::text[] is null or coalesce(f.property_id, 'unknown') <> all ($6::text[]))
+   and ($7::text[] is null or coalesce(f.room_type_id, 'unknown') = any ($7::text[]))
+   and ($8::text[] is null or coalesce(f.room_type_id, 'unknown') <> all ($8::text[]))
+   and $9::text[] is null and $10::text[] is null
+   and $11::text[] is null and $12::text[] is null
+   and $13::text[] is null and $14::text[] is null
+   and $15::text[] is null and $16::text[] is null
+ group by 1, 2, 3, 4, 5, 6, 7, 8;

@@ -1,0 +1,42 @@
+-- Parts of metrics over payment transactions, by business date.
+-- $1 from date             first business date of the window
+-- $2 to date               last, inclusive
+-- $3 granularity text      day, week (ISO), month, quarter, year; null = the window is one period
+-- $4 dimensions text[]     the dimensions to group by; also `currency`
+-- $5 property_in text[]    null = no filter; so for the others
+-- $6 property_out text[]
+-- $7 room_type_in text[]
+-- $8 room_type_out text[]
+-- $9 channel_in text[]
+-- $10 channel_out text[]
+-- $11 market_segment_in text[]
+-- $12 market_segment_out text[]
+-- $13 rate_plan_in text[]
+-- $14 rate_plan_out text[]
+-- $15 method_in text[]
+-- $16 method_out text[]
+-- rows: one per group (period date, property_id, room_type_id, channel, market_segment, rate_plan_id,
+--       method, currency: null where not grouped by, 'unknown' where the fact does not say; then
+--       the parts: payments_captured, payments_tried = captured or failed, facts = rows read)
+select pg_catalog.date_trunc($3::text, f.business_date)::date as period,
+       case when 'property_id' = any ($4::text[]) then coalesce(f.property_id, 'unknown') end as property_id,
+       null::text as room_type_id,
+       null::text as channel,
+       null::text as market_segment,
+       null::text as rate_plan_id,
+       case when 'method' = any ($4::text[]) then coalesce(f.method, 'unknown') end as method,
+       null::text as currency,
+       count(*) filter (where f.kind = 'captured') as payments_captured,
+       count(*) filter (where f.kind in ('captured', 'failed')) as payments_tried,
+       count(*) as facts
+  from tenant_views.fact_payment f
+ where f.business_date between $1::date and $2::date
+   and ($5::text[] is null or coalesce(f.property_id, 'unknown') = any ($5::text[]))
+   and ($6::text[] is null or coalesce(f.property_id, 'unknown') <> all ($6::text[]))
+   and $7::text[] is null and $8::text[] is null
+   and $9::text[] is null and $10::text[] is null
+   and $11::text[] is null and $12::text[] is null
+   and $13::text[] is null and $14::text[] is null
+   and ($15::text[] is null or coalesce(f.method, 'unknown') = any ($15::text[]))
+   and ($16::text[] is null or coalesce(f.method, 'unknown') <> all ($16::text[]))
+ group by 1, 2, 3, 4, 5, 6, 7, 8;

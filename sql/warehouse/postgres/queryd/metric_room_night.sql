@@ -1,0 +1,47 @@
+-- Parts of metrics over nights, by stay date. `sold` is paid and on the books, in house or stayed.
+-- $1 from date             first stay date of the window
+-- $2 to date               last, inclusive
+-- $3 granularity text      day, week (ISO), month, quarter, year; null = the window is one period
+-- $4 dimensions text[]     the dimensions to group by; also `currency`
+-- $5 property_in text[]    null = no filter; so for the others
+-- $6 property_out text[]
+-- $7 room_type_in text[]
+-- $8 room_type_out text[]
+-- $9 channel_in text[]
+-- $10 channel_out text[]
+-- $11 market_segment_in text[]
+-- $12 market_segment_out text[]
+-- $13 rate_plan_in text[]
+-- $14 rate_plan_out text[]
+-- $15 method_in text[]
+-- $16 method_out text[]
+-- rows: one per group (period date, property_id, room_type_id, channel, market_segment, rate_plan_id,
+--       method, currency: null where not grouped by, 'unknown' where the fact does not say; then
+--       the parts: rooms_sold, rooms_occupied, room_revenue, facts = rows read)
+select pg_catalog.date_trunc($3::text, f.stay_date)::date as period,
+       case when 'property_id' = any ($4::text[]) then coalesce(f.property_id, 'unknown') end as property_id,
+       case when 'room_type_id' = any ($4::text[]) then coalesce(f.room_type_id, 'unknown') end as room_type_id,
+       case when 'channel' = any ($4::text[]) then coalesce(f.channel, 'unknown') end as channel,
+       case when 'market_segment' = any ($4::text[]) then coalesce(f.market_segment, 'unknown') end as market_segment,
+       case when 'rate_plan_id' = any ($4::text[]) then coalesce(f.rate_plan_id, 'unknown') end as rate_plan_id,
+       null::text as method,
+       case when 'currency' = any ($4::text[]) then f.currency end as currency,
+       count(*) filter (where f.kind = 'sold' and f.state in ('on_books', 'in_house', 'stayed')) as rooms_sold,
+       count(*) filter (where f.kind in ('sold', 'complimentary', 'house_use')
+                          and f.state in ('on_books', 'in_house', 'stayed')) as rooms_occupied,
+       coalesce(sum(f.rate_micro) filter (where f.kind = 'sold' and f.state in ('on_books', 'in_house', 'stayed')), 0) as room_revenue,
+       count(*) as facts
+  from tenant_views.fact_room_night f
+ where f.stay_date between $1::date and $2::date
+   and ($5::text[] is null or coalesce(f.property_id, 'unknown') = any ($5::text[]))
+   and ($6::text[] is null or coalesce(f.property_id, 'unknown') <> all ($6::text[]))
+   and ($7::text[] is null or coalesce(f.room_type_id, 'unknown') = any ($7::text[]))
+   and ($8::text[] is null or coalesce(f.room_type_id, 'unknown') <> all ($8::text[]))
+   and ($9::text[] is null or coalesce(f.channel, 'unknown') = any ($9::text[]))
+   and ($10::text[] is null or coalesce(f.channel, 'unknown') <> all ($10::text[]))
+   and ($11::text[] is null or coalesce(f.market_segment, 'unknown') = any ($11::text[]))
+   and ($12::text[] is null or coalesce(f.market_segment, 'unknown') <> all ($12::text[]))
+   and ($13::text[] is null or coalesce(f.rate_plan_id, 'unknown') = any ($13::text[]))
+   and ($14::text[] is null or coalesce(f.rate_plan_id, 'unknown') <> all ($14::text[]))
+   and $15::text[] is null and $16::text[] is null
+ group by 1, 2, 3, 4, 5, 6, 7, 8;
