@@ -1,0 +1,334 @@
+/* Encoding a batch; see batch.h. Column orders are those of sql/…/ingestd/land_batch.sql. */
+#include "ingestd/batch.h"
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "common/xalloc.h"
+#include "ingestd/copyrow.h"
+
+#define TRAILER_LEN     2
+#define FIELD_COUNT_LEN 2 /* in front of each tuple */
+#define EVENT_FIELDS    26
+#define DELTA_FIELDS    6
+#define RECORD_FIELDS   3
+
+struct batch *batch_new(int64_t batch_id, bool careful, size_t bytes_max)
+{
+	struct batch *b = xcalloc(1, sizeof(*b));
+
+	b->batch_id = batch_id;
+	b->careful = careful;
+	b->arena = arena_new();
+	strbuf_init(&b->rows, bytes_max);
+	strbuf_init(&b->dead, bytes_max);
+	copyrow_header(&b->rows);
+	copyrow_header(&b->dead);
+	return b;
+}
+
+void batch_free(struct batch *b)
+{
+	if (b == NULL)
+		return;
+	strbuf_clear(&b->rows);
+	strbuf_clear(&b->dead);
+	free(b->items);
+	free(b->deltas);
+	free(b->dead_items);
+	arena_free(b->arena);
+	free(b);
+}
+
+size_t batch_bytes(const struct batch *b)
+{
+	return b->rows.len + b->dead.len;
+}
+
+bool batch_empty(const struct batch *b)
+{
+	return b->nitems == 0 && b->ndead == 0;
+}
+
+/* Makes room for one more element; returns the array, which may have moved. */
+static void *room_for_one(void *items, size_t n, size_t *cap, size_t size)
+{
+	if (n < *cap)
+		return items;
+	*cap = *cap == 0 ? 64 : 2 * *cap;
+	return xreallocarray(items, *cap, size);
+}
+
+static struct batch_item *add_item(struct batch *b)
+{
+	b->items = room_for_one(b->items, b->nitems, &b->items_cap, sizeof(*b->items));
+	return &b->items[b->nitems++];
+}
+
+static struct slice keep(struct batch *b, struct slice s)
+{
+	return (struct slice){arena_strndup(b->arena, s.ptr, s.len), s.len};
+}
+
+/* The delta that counts events of this tenant and domain; the last used are looked at first. */
+static uint32_t delta_of(struct batch *b, struct slice tenant_id, struct slice domain)
+{
+	uint64_t hash = hash_fast(tenant_id) * 31 + hash_fast(domain);
+	struct batch_delta *d;
+
+	for (size_t i = b->ndeltas; i-- > 0;) {
+		d = &b->deltas[i];
+		if (d->hash == hash && slice_eq(d->tenant_id, tenant_id) &&
+		    slice_eq(d->domain, domain))
+			return (uint32_t)i;
+	}
+	b->deltas = room_for_one(b->deltas, b->ndeltas, &b->deltas_cap, sizeof(*b->deltas));
+	d = &b->deltas[b->ndeltas];
+	d->hash = hash;
+	d->events = 0;
+	d->tenant_id = keep(b, tenant_id);
+	d->domain = keep(b, domain);
+	return (uint32_t)b->ndeltas++;
+}
+
+static int slice_cmp(struct slice a, struct slice b)
+{
+	int r = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
+
+	return r != 0 ? r : (a.len > b.len) - (a.len < b.len);
+}
+
+static void count_event(struct batch *b, struct batch_delta *d, struct slice key)
+{
+	if (d->events++ == 0) {
+		d->key_lo = d->key_hi = keep(b, key);
+	} else if (slice_cmp(key, d->key_lo) < 0) {
+		d->key_lo = keep(b, key);
+	} else if (slice_cmp(key, d->key_hi) > 0) {
+		d->key_hi = keep(b, key);
+	}
+}
+
+/* Returns where the tuple names its batch. */
+static size_t encode_event(struct batch *b, const struct event *ev, struct slice body,
+			   struct slice attributes, int64_t received_us)
+{
+	size_t batch_id_at;
+	struct strbuf *r = &b->rows;
+
+	copyrow_tuple(r, EVENT_FIELDS);
+	copyrow_text(r, ev->dedupe_key);
+	copyrow_text(r, ev->tenant_id);
+	copyrow_text(r, ev->event_id);
+	copyrow_text(r, ev->subject);
+	copyrow_text(r, ev->domain);
+	copyrow_timestamp(r, ev->occurred_at_us);
+	if (ev->published_at_us != EVENT_NO_TIME)
+		copyrow_timestamp(r, ev->published_at_us);
+	else
+		copyrow_null(r);
+	copyrow_timestamp(r, received_us);
+	copyrow_i64(r, b->batch_id);
+	batch_id_at = r->len - sizeof(b->batch_id);
+	copyrow_text_or_null(r, ev->aggregate_type);
+	copyrow_text_or_null(r, ev->aggregate_id);
+	if (ev->aggregate_version != EVENT_NO_VERSION)
+		copyrow_i64(r, ev->aggregate_version);
+	else
+		copyrow_null(r);
+	if (ev->schema_version != EVENT_NO_VERSION)
+		copyrow_i32(r, (int32_t)ev->schema_version);
+	else
+		copyrow_null(r);
+	copyrow_text_or_null(r, ev->producer);
+	copyrow_text_or_null(r, ev->correlation_id);
+	copyrow_text_or_null(r, ev->causation_id);
+	copyrow_text_or_null(r, ev->traceparent);
+	copyrow_text_or_null(r, ev->ordering_key);
+	copyrow_text_or_null(r, ev->retention_class);
+	copyrow_text_or_null(r, ev->retention_word);
+	copyrow_text_or_null(r, ev->data_residency);
+	copyrow_float(r, (float)ev->sampling_rate);
+	copyrow_text(r, (struct slice){(const char *)ev->content_hash, sizeof(ev->content_hash)});
+	copyrow_text_or_null(r, slice_of(ev->payload_key));
+	copyrow_text_or_null(r, attributes);
+	copyrow_text(r, body);
+	return batch_id_at;
+}
+
+void batch_add_event(struct batch *b, struct submission *owner, uint32_t index,
+		     const struct event *ev, struct slice body, struct slice attributes,
+		     int64_t received_us)
+{
+	struct batch_item *item = add_item(b);
+
+	item->owner = owner;
+	item->index = index;
+	item->body_len = body.len;
+	item->row = b->rows.len;
+	item->batch_id_at = encode_event(b, ev, body, attributes, received_us) - item->row;
+	ASSERT(!b->rows.overflow);
+	item->row_len = b->rows.len - item->row;
+	item->delta = delta_of(b, ev->tenant_id, ev->domain);
+	count_event(b, &b->deltas[item->delta], ev->dedupe_key);
+	submission_opened(owner);
+}
+
+static void append_dead_letter(struct batch *b, struct submission *owner, uint32_t index,
+			       const struct dead_letter *d)
+{
+	b->dead_items = room_for_one(b->dead_items, b->ndead, &b->dead_cap, sizeof(*b->dead_items));
+	b->dead_items[b->ndead++] = (struct batch_dead_item){
+		owner, index, d->reason, arena_strndup(b->arena, d->place.ptr, d->place.len)};
+	dead_letter_encode(d, &b->dead);
+	ASSERT(!b->dead.overflow);
+}
+
+void batch_add_dead_letter(struct batch *b, struct submission *owner, uint32_t index,
+			   const struct dead_letter *d)
+{
+	append_dead_letter(b, owner, index, d);
+	submission_opened(owner);
+}
+
+/* Ends the stream for sending and takes the trailer off again, so that the rows can be added to,
+ * split or sent once more. */
+static struct slice with_trailer(struct strbuf *stream)
+{
+	struct slice s;
+
+	copyrow_trailer(stream);
+	s = strbuf_slice(stream);
+	stream->len -= TRAILER_LEN;
+	return s;
+}
+
+struct slice batch_event_stream(struct batch *b)
+{
+	return with_trailer(&b->rows);
+}
+
+struct slice batch_dead_stream(struct batch *b)
+{
+	return with_trailer(&b->dead);
+}
+
+void batch_delta_stream(const struct batch *b, struct strbuf *out)
+{
+	copyrow_header(out);
+	for (size_t i = 0; i < b->ndeltas; i++) {
+		if (b->deltas[i].events == 0)
+			continue;
+		copyrow_tuple(out, DELTA_FIELDS);
+		copyrow_i64(out, b->batch_id);
+		copyrow_text(out, b->deltas[i].tenant_id);
+		copyrow_text(out, b->deltas[i].domain);
+		copyrow_i32(out, b->deltas[i].events);
+		copyrow_text(out, b->deltas[i].key_lo);
+		copyrow_text(out, b->deltas[i].key_hi);
+	}
+	copyrow_trailer(out);
+}
+
+void batch_record_stream(const struct batch *b, struct strbuf *out)
+{
+	copyrow_header(out);
+	copyrow_tuple(out, RECORD_FIELDS);
+	copyrow_i64(out, b->batch_id);
+	copyrow_i32(out, (int32_t)b->nitems);
+	copyrow_i64(out, (int64_t)b->rows.len);
+	copyrow_trailer(out);
+}
+
+void batch_suspect_stream(const struct batch *b, struct strbuf *out)
+{
+	copyrow_header(out);
+	for (size_t i = 0; i < b->nitems; i++) {
+		const struct batch_item *item = &b->items[i];
+
+		copyrow_tuple(out, EVENT_FIELDS + 1);
+		copyrow_i32(out, (int32_t)i + 1);
+		strbuf_append(out, b->rows.ptr + item->row + FIELD_COUNT_LEN,
+			      item->row_len - FIELD_COUNT_LEN);
+	}
+	copyrow_trailer(out);
+	ASSERT(!out->overflow);
+}
+
+/* The dedupe key is the tuple's first field: four bytes of length, then it. */
+static struct slice key_of(const struct batch *b, const struct batch_item *i)
+{
+	const unsigned char *p = (const unsigned char *)b->rows.ptr + i->row + FIELD_COUNT_LEN;
+	size_t len = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+
+	return (struct slice){(const char *)p + 4, len};
+}
+
+struct batch *batch_split(struct batch *b, int64_t new_batch_id)
+{
+	struct batch *half = batch_new(new_batch_id, b->careful, b->rows.max);
+	struct strbuf id = STRBUF_INIT;
+	size_t keep = b->nitems / 2;
+
+	ASSERT(b->nitems >= 2);
+	strbuf_append_be64(&id, (uint64_t)new_batch_id);
+	for (size_t i = keep; i < b->nitems; i++) {
+		struct batch_item *from = &b->items[i], *to = add_item(half);
+		const struct batch_delta *d = &b->deltas[from->delta];
+
+		*to = *from;
+		to->row = half->rows.len;
+		strbuf_append(&half->rows, b->rows.ptr + from->row, from->row_len);
+		memcpy(half->rows.ptr + to->row + to->batch_id_at, id.ptr, id.len);
+		to->delta = delta_of(half, d->tenant_id, d->domain);
+		count_event(half, &half->deltas[to->delta], key_of(half, to));
+		b->deltas[from->delta].events--;
+	}
+	b->rows.len = b->items[keep].row;
+	b->nitems = keep;
+	strbuf_clear(&id);
+	return half;
+}
+
+void batch_refuse_only(struct batch *b, const char *why)
+{
+	const struct batch_item *i = &b->items[0];
+	const struct dead_letter d = {
+		.reason = "refused",
+		.severity = "critical",
+		.source = "landing",
+		.place = slice_of(why),
+		.body = {b->rows.ptr + i->row + i->row_len - i->body_len, i->body_len},
+	};
+
+	ASSERT(b->nitems == 1);
+	append_dead_letter(b, i->owner, i->index, &d);
+	b->deltas[i->delta].events = 0;
+	b->rows.len = i->row;
+	b->nitems = 0;
+}
+
+void batch_settle_events(struct batch *b, enum outcome o)
+{
+	for (size_t i = 0; i < b->nitems; i++)
+		submission_settle(b->items[i].owner, b->items[i].index, o, NULL, NULL);
+	b->nitems = 0;
+}
+
+void batch_settle_dead(struct batch *b)
+{
+	for (size_t i = 0; i < b->ndead; i++) {
+		const struct batch_dead_item *d = &b->dead_items[i];
+
+		submission_settle(d->owner, d->index, OUTCOME_DEAD_LETTER, d->reason, d->detail);
+	}
+	b->ndead = 0;
+}
+
+void batch_settle_failed(struct batch *b)
+{
+	for (size_t i = 0; i < b->nitems; i++)
+		submission_settle_failed(b->items[i].owner);
+	for (size_t i = 0; i < b->ndead; i++)
+		submission_settle_failed(b->dead_items[i].owner);
+	b->nitems = b->ndead = 0;
+}

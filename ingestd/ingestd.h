@@ -1,0 +1,27 @@
+/* The state of one ingestd process and the parts it is wired from; private to ingestd/. */
+#ifndef INGESTD_INGESTD_H
+#define INGESTD_INGESTD_H
+
+#include "common/daemon.h"
+#include "common/httpd.h"
+#include "common/pgpool.h"
+#include "common/schema.h"
+#include "common/zsock.h"
+#include "ingestd/batcher.h"
+#include "ingestd/config.h"
+#include "ingestd/doors.h"
+#include "ingestd/intake.h"
+
+struct ingestd {
+	struct daemon *daemon;
+	struct pgpool *warehouse;
+	struct zsock *hints;
+	struct schema_check *schema;
+	struct batcher *batcher;
+	struct intake *intake;
+	struct doors doors;
+	struct httpd *http;
+	bool idle_http, idle_batcher; /* while draining */
+};
+
+#endif

@@ -1,0 +1,281 @@
+/* From bodies to events and dead letters; see intake.h. */
+#include "ingestd/intake.h"
+
+#include <errno.h>
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "common/json.h"
+#include "common/xalloc.h"
+#include "ingestd/envelope.h"
+#include "ingestd/pubsub.h"
+#include "ingestd/scan.h"
+
+/* Reasons that mean a producer is broken for good, not one event. */
+static const enum fault_code critical_faults[] = {FAULT_MISSING_TENANT, FAULT_BAD_TENANT,
+						  FAULT_NULL_TENANT_NOT_ALLOWED};
+
+struct intake {
+	struct batcher *batcher;
+	struct envelope_reader *reader;
+	struct event event;           /* of the text being read */
+	struct scan_scratch *scratch; /* for push wrappers */
+};
+
+/* One body on its way in. */
+struct delivery {
+	struct intake *intake;
+	const char *source;
+	const struct envelope_transport *transport; /* NULL: none */
+	struct slice attributes; /* its attributes as JSON, kept beside the event */
+	struct submission *submission;
+	int64_t received_us;
+	uint32_t index;
+};
+
+struct intake *intake_new(struct batcher *batcher, const struct ingestd_config *conf)
+{
+	struct intake *in = xcalloc(1, sizeof(*in));
+
+	in->batcher = batcher;
+	in->reader = envelope_reader_new(conf->region);
+	in->scratch = xmalloc(sizeof(*in->scratch));
+	scan_scratch_init(in->scratch, hash_fast(slice_of(conf->instance)));
+	return in;
+}
+
+void intake_free(struct intake *in)
+{
+	if (in == NULL)
+		return;
+	envelope_reader_free(in->reader);
+	free(in->scratch);
+	free(in);
+}
+
+enum batcher_door intake_door(const struct intake *in, size_t bytes)
+{
+	return batcher_door(in->batcher, bytes);
+}
+
+static void add_dead_letter(struct delivery *d, struct slice text, const struct fault *fault)
+{
+	const struct event *ev = &d->intake->event;
+	char place[FAULT_PLACE_MAX], detail[256];
+	struct dead_letter letter = {
+		.reason = fault_name(fault->code),
+		.severity = "warning",
+		.source = d->source,
+		.tenant_id = ev->tenant_id,
+		.event_id = ev->event_id,
+		.subject = ev->subject,
+		.producer = ev->producer,
+		.body = text,
+		.attributes = d->attributes,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(critical_faults); i++) {
+		if (critical_faults[i] == fault->code)
+			letter.severity = "critical";
+	}
+	if (fault->code == FAULT_WRONG_REGION) /* another region's data may not stay here */
+		letter.body = letter.attributes = (struct slice){"", 0};
+	fault_place(fault, place);
+	(void)snprintf(detail, sizeof(detail), "%s: %s", place, fault->what);
+	letter.place = slice_of(detail);
+	batcher_add_dead_letter(d->intake->batcher, d->submission, d->index, &letter);
+}
+
+static void add_text(struct delivery *d, struct slice text)
+{
+	struct intake *in = d->intake;
+	struct fault fault;
+
+	if (envelope_read(in->reader, text, d->transport, d->received_us, &in->event, &fault) == 0)
+		batcher_add_event(in->batcher, d->submission, d->index, &in->event, text,
+				  d->attributes, d->received_us);
+	else
+		add_dead_letter(d, text, &fault);
+	d->index++;
+}
+
+static struct delivery deliver(struct intake *in, const char *source, intake_settled_fn fn,
+			       void *arg)
+{
+	return (struct delivery){
+		.intake = in,
+		.source = source,
+		.submission = submission_new(fn, arg),
+		.received_us = clock_wall_us(),
+	};
+}
+
+static void delivered(struct delivery *d)
+{
+	batcher_kick(d->intake->batcher);
+	submission_seal(d->submission);
+}
+
+/* ---- the texts of a body, one by one */
+
+enum framing { FRAMING_ONE, FRAMING_ARRAY, FRAMING_LINES };
+
+struct cursor {
+	enum framing framing;
+	struct slice body;
+	size_t offset;
+};
+
+/* 1 with the next text, 0 at the end, -EINVAL with the fault. Empty lines come as empty texts. */
+static int next_text(struct cursor *c, struct slice *ret, struct fault *fault)
+{
+	const char *end;
+
+	if (c->framing == FRAMING_ARRAY)
+		return scan_array_next(c->body, &c->offset, ret, fault);
+	if (c->offset >= c->body.len)
+		return 0;
+	ret->ptr = c->body.ptr + c->offset;
+	ret->len = c->body.len - c->offset;
+	end = c->framing == FRAMING_LINES ? memchr(ret->ptr, '\n', ret->len) : NULL;
+	if (end != NULL)
+		ret->len = (size_t)(end - ret->ptr);
+	c->offset += ret->len + (end != NULL);
+	return 1;
+}
+
+static bool is_blank(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.ptr[i] != ' ' && s.ptr[i] != '\t' && s.ptr[i] != '\r' && s.ptr[i] != '\n')
+			return false;
+	}
+	return true;
+}
+
+static bool may_send_for(const struct intake_tenants *t, struct slice tenant_id)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (slice_eq_str(tenant_id, t->ids[i]))
+			return true;
+	}
+	return !t->limited;
+}
+
+/* Before anything is kept: the array is whole, and a limited caller names only its tenants. */
+static int check_body(struct intake *in, struct cursor c, const struct intake_tenants *tenants,
+		      struct intake_refusal *why)
+{
+	struct fault fault;
+	struct slice text;
+	int64_t now_us = clock_wall_us();
+	size_t n = 0;
+	int r;
+
+	if (c.framing != FRAMING_ARRAY && !tenants->limited)
+		return 0;
+	while ((r = next_text(&c, &text, &fault)) > 0) {
+		if (tenants->limited && !is_blank(text) &&
+		    envelope_read(in->reader, text, NULL, now_us, &in->event, &fault) == 0 &&
+		    !may_send_for(tenants, in->event.tenant_id)) {
+			why->forbidden = true;
+			(void)snprintf(
+				why->detail, sizeof(why->detail),
+				"Event %zu belongs to a tenant that this token may not send for; "
+				"nothing was kept.",
+				n);
+			return -EACCES;
+		}
+		n++;
+	}
+	if (r < 0)
+		(void)snprintf(why->detail, sizeof(why->detail),
+			       "The array is not valid JSON at byte %zu: %s; nothing was kept.",
+			       fault.offset, fault.what);
+	return r;
+}
+
+static int take(struct intake *in, struct cursor c, const struct intake_tenants *tenants,
+		intake_settled_fn fn, void *arg, struct intake_refusal *why)
+{
+	struct delivery d;
+	struct slice text;
+	int r;
+
+	*why = (struct intake_refusal){.forbidden = false};
+	r = check_body(in, c, tenants, why);
+	if (r < 0)
+		return r;
+	d = deliver(in, "events", fn, arg);
+	while (next_text(&c, &text, NULL) > 0) {
+		if (c.framing == FRAMING_LINES && is_blank(text))
+			d.index++; /* the index stays the line's number */
+		else
+			add_text(&d, text);
+	}
+	delivered(&d);
+	return 0;
+}
+
+int intake_json(struct intake *in, struct slice body, const struct intake_tenants *tenants,
+		intake_settled_fn fn, void *arg, struct intake_refusal *why)
+{
+	size_t i = 0;
+
+	while (i < body.len && is_blank((struct slice){body.ptr + i, 1}))
+		i++;
+	return take(
+		in,
+		(struct cursor){i < body.len && body.ptr[i] == '[' ? FRAMING_ARRAY : FRAMING_ONE,
+				body, 0},
+		tenants, fn, arg, why);
+}
+
+int intake_lines(struct intake *in, struct slice body, const struct intake_tenants *tenants,
+		 intake_settled_fn fn, void *arg, struct intake_refusal *why)
+{
+	return take(in, (struct cursor){FRAMING_LINES, body, 0}, tenants, fn, arg, why);
+}
+
+/* ---- Pub/Sub push */
+
+/* What the transport said, as JSON: kept beside the event, so that a replay reads the same. */
+static struct slice attributes_json(struct arena *scratch, const struct envelope_transport *t)
+{
+	struct strbuf out = STRBUF_INIT;
+	struct json_writer w;
+	struct slice kept;
+
+	if (t->nattributes == 0)
+		return (struct slice){NULL, 0};
+	jw_init(&w, &out);
+	jw_object(&w);
+	for (size_t i = 0; i < t->nattributes; i++) {
+		const struct envelope_attribute *a = &t->attributes[i];
+
+		jw_key(&w, arena_strndup(scratch, a->name.ptr, a->name.len));
+		jw_slice(&w, a->value);
+	}
+	jw_end(&w);
+	kept = (struct slice){arena_strndup(scratch, out.ptr, out.len), out.len};
+	strbuf_clear(&out);
+	return kept;
+}
+
+void intake_push(struct intake *in, struct slice body, struct arena *scratch, intake_settled_fn fn,
+		 void *arg)
+{
+	struct delivery d = deliver(in, "pubsub_push", fn, arg);
+	struct pubsub_message message;
+	struct fault fault;
+
+	if (pubsub_read(body, scratch, in->scratch, &message, &fault) == 0) {
+		d.transport = &message.transport;
+		d.attributes = attributes_json(scratch, &message.transport);
+		add_text(&d, message.data);
+	} else {
+		memset(&in->event, 0, sizeof(in->event));
+		add_dead_letter(&d, body, &fault);
+	}
+	delivered(&d);
+}

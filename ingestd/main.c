@@ -1,0 +1,160 @@
+/*
+ * ingestd: the bus boundary. Takes platform events in any of their shapes, makes them durable in
+ * events_raw.event, and only then acknowledges them.
+ *
+ * This file is wiring only:  doors.c ─▶ intake.c ─▶ batcher.c ─▶ landing.c ─▶ Postgres
+ *                                          │ envelope.c, scan.c: what an event says
+ */
+#include "common/log.h"
+#include "ingestd/ingestd.h"
+#include "sql_gen.h"
+
+#define SERVER_SETTINGS                                                           \
+	"-c search_path=pg_catalog -c statement_timeout=60s -c lock_timeout=30s " \
+	"-c idle_in_transaction_session_timeout=30s -c client_min_messages=warning"
+
+static void on_warehouse_state(void *arg, bool up, const char *reason)
+{
+	struct ingestd *st = arg;
+
+	daemon_condition(st->daemon, "warehouse connection", up, reason);
+	if (up && st->batcher != NULL)
+		batcher_kick(st->batcher);
+}
+
+static void on_schema(void *arg)
+{
+	struct ingestd *st = arg;
+
+	batcher_start(st->batcher);
+}
+
+static struct pgpool *open_pool(struct ingestd *st, const struct ingestd_config *conf)
+{
+	return pgpool_new(daemon_base(st->daemon),
+			  &(struct pgpool_options){
+				  .name = "warehouse",
+				  .url = conf->warehouse_url[0] != '\0' ? conf->warehouse_url
+									: conf->database_url,
+				  /* names the instance in analytics_run.batch */
+				  .application = daemon_instance(st->daemon),
+				  .settings = SERVER_SETTINGS,
+				  .size = (int)conf->landing_connections + 1,
+				  .min_idle = (int)conf->landing_connections,
+				  .waiting_max = 16,
+				  .wait_ms = 5000,
+				  .connect_timeout_ms = 5000,
+				  .on_state = on_warehouse_state,
+				  .arg = st,
+			  });
+}
+
+static int open_hints(struct ingestd *st, const struct ingestd_config *conf, struct err *e)
+{
+	if (conf->hint_endpoint[0] == '\0')
+		return 0;
+	return zsock_new(daemon_base(st->daemon),
+			 &(struct zsock_options){.type = ZSOCK_PUSH,
+						 .endpoint = conf->hint_endpoint,
+						 .hwm = 16,
+						 .message_max = 4096},
+			 &st->hints, e);
+}
+
+static int start(struct daemon *d, void *state, struct err *e)
+{
+	const struct ingestd_config *conf = daemon_conf(d);
+	struct ingestd *st = state;
+	char bound[64];
+	int r;
+
+	st->daemon = d;
+	r = open_hints(st, conf, e);
+	if (r < 0)
+		return r;
+	st->warehouse = open_pool(st, conf);
+	st->batcher = batcher_new(d, st->warehouse, &(struct batcher_options){conf, st->hints});
+	st->intake = intake_new(st->batcher, conf);
+	r = doors_open(&st->doors, daemon_base(d), conf, st->intake, e);
+	if (r < 0)
+		return r;
+	st->schema = schema_check_new(d, st->warehouse, "warehouse schema",
+				      &SQL_schema_version_warehouse, SQL_WAREHOUSE_VERSION,
+				      on_schema, st);
+	st->http = httpd_new(daemon_base(d),
+			     &(struct httpd_limits){.headers_max = 32768,
+						    .body_max = (size_t)32 << 20,
+						    .idle_timeout_ms = conf->read_timeout,
+						    .deadline_ms = conf->land_timeout + 5000,
+						    .connections_max = 4096});
+	doors_add_routes(&st->doors, st->http);
+	daemon_add_admin_routes(d, st->http);
+	r = httpd_listen(st->http, conf->listen, bound, e);
+	if (r == 0)
+		daemon_ready(d, bound);
+	return r;
+}
+
+static void drained(struct ingestd *st)
+{
+	if (st->idle_http && st->idle_batcher)
+		daemon_drained(st->daemon);
+}
+
+static void on_http_idle(void *arg)
+{
+	struct ingestd *st = arg;
+
+	st->idle_http = true;
+	drained(st);
+}
+
+static void on_batcher_idle(void *arg)
+{
+	struct ingestd *st = arg;
+
+	st->idle_batcher = true;
+	drained(st);
+}
+
+static void drain(struct daemon *d, void *state)
+{
+	struct ingestd *st = state;
+
+	(void)d;
+	batcher_drain(st->batcher, on_batcher_idle, st);
+	httpd_drain(st->http, on_http_idle, st);
+}
+
+/* Sources before sinks: what still waits is answered 503 while its request exists. */
+static void stop(struct daemon *d, void *state)
+{
+	struct ingestd *st = state;
+
+	(void)d;
+	schema_check_free(st->schema);
+	batcher_stop(st->batcher);
+	pgpool_free(st->warehouse);
+	batcher_free(st->batcher);
+	httpd_free(st->http);
+	intake_free(st->intake);
+	doors_close(&st->doors);
+	zsock_free(st->hints);
+}
+
+int main(int argc, char **argv)
+{
+	const struct daemon_spec spec = {
+		.name = "ingestd",
+		.summary = "lands platform events, exactly once, before it acknowledges them",
+		.keys = ingestd_keys,
+		.nkeys = ingestd_key_count,
+		.conf_size = sizeof(struct ingestd_config),
+		.state_size = sizeof(struct ingestd),
+		.start = start,
+		.drain = drain,
+		.stop = stop,
+	};
+
+	return daemon_main(&spec, argc, argv);
+}

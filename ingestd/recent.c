@@ -1,0 +1,70 @@
+/* Two generations of open addressing; the older one is forgotten when the younger is full. */
+#include "ingestd/recent.h"
+
+#include "common/hash.h"
+#include "common/xalloc.h"
+
+struct recent {
+	uint64_t *young, *old; /* 0 = free slot; capacity is twice the entries: half full at most */
+	size_t mask, n, entries;
+};
+
+struct recent *recent_new(size_t entries)
+{
+	struct recent *r = xcalloc(1, sizeof(*r));
+	size_t capacity = 64;
+
+	r->entries = (entries + 1) / 2;
+	while (capacity < 2 * r->entries)
+		capacity *= 2;
+	r->mask = capacity - 1;
+	r->young = xcalloc(capacity, sizeof(*r->young));
+	r->old = xcalloc(capacity, sizeof(*r->old));
+	return r;
+}
+
+void recent_free(struct recent *r)
+{
+	if (r == NULL)
+		return;
+	free(r->young);
+	free(r->old);
+	free(r);
+}
+
+/* The slot that holds h, or the free one where it belongs. */
+static uint64_t *slot_of(uint64_t *table, size_t mask, uint64_t h)
+{
+	size_t i = (size_t)h & mask;
+
+	while (table[i] != 0 && table[i] != h)
+		i = (i + 1) & mask;
+	return &table[i];
+}
+
+static void forget_older(struct recent *r)
+{
+	uint64_t *t = r->old;
+
+	r->old = r->young;
+	r->young = t;
+	memset(t, 0, (r->mask + 1) * sizeof(*t));
+	r->n = 0;
+}
+
+bool recent_seen(struct recent *r, struct slice tenant_id, struct slice dedupe_key)
+{
+	uint64_t h = hash_fast(tenant_id) * 0x9e3779b97f4a7c15U + hash_fast(dedupe_key);
+	uint64_t *slot;
+	bool seen;
+
+	h += h == 0; /* 0 marks a free slot */
+	slot = slot_of(r->young, r->mask, h);
+	if (*slot == h)
+		return true;
+	seen = *slot_of(r->old, r->mask, h) == h;
+	*slot = h;
+	if (++r->n == r->entries)
+		forget_older(r);
+	return seen;
+}

@@ -1,0 +1,65 @@
+/* Counting outcomes until all are known; see submission.h. */
+#include "ingestd/submission.h"
+
+#include "common/xalloc.h"
+
+#define SUBMISSION_MAGIC OBJ_MAGIC('S')
+
+struct submission *submission_new(void (*on_done)(void *arg, const struct submission *s), void *arg)
+{
+	struct submission *s = xcalloc(1, sizeof(*s));
+
+	s->magic = SUBMISSION_MAGIC;
+	s->open = 1;
+	s->on_done = on_done;
+	s->arg = arg;
+	return s;
+}
+
+void submission_opened(struct submission *s)
+{
+	OBJ_CHECK(s, SUBMISSION_MAGIC);
+	s->open++;
+}
+
+static void close_one(struct submission *s)
+{
+	ASSERT(s->open > 0);
+	if (--s->open > 0)
+		return;
+	s->on_done(s->arg, s);
+	for (size_t i = 0; i < s->nerrors; i++)
+		free(s->errors[i].detail);
+	free(s->errors);
+	s->magic = 0;
+	free(s);
+}
+
+void submission_settle(struct submission *s, uint32_t index, enum outcome o, const char *code,
+		       const char *detail)
+{
+	OBJ_CHECK(s, SUBMISSION_MAGIC);
+	s->counts[o]++;
+	if (code != NULL) {
+		if (s->nerrors == s->errors_cap) {
+			s->errors_cap = s->errors_cap == 0 ? 4 : 2 * s->errors_cap;
+			s->errors = xreallocarray(s->errors, s->errors_cap, sizeof(*s->errors));
+		}
+		s->errors[s->nerrors++] = (struct submission_error){
+			index, code, xstrdup(detail != NULL ? detail : "")};
+	}
+	close_one(s);
+}
+
+void submission_settle_failed(struct submission *s)
+{
+	OBJ_CHECK(s, SUBMISSION_MAGIC);
+	s->failed = true;
+	close_one(s);
+}
+
+void submission_seal(struct submission *s)
+{
+	OBJ_CHECK(s, SUBMISSION_MAGIC);
+	close_one(s);
+}
