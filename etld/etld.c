@@ -1,0 +1,223 @@
+/* Wires the parts of etld together; see etld.h. */
+#include "etld/etld.h"
+
+#include <errno.h>
+
+#include "common/log.h"
+#include "common/num.h"
+#include "sql_gen.h"
+
+/* No statement of etld may outlive its unit's limit by much, whatever happens to this process. */
+#define SERVER_SETTINGS                                     \
+	"-c search_path=pg_catalog -c lock_timeout=10s -c " \
+	"idle_in_transaction_session_timeout=60s "          \
+	"-c client_min_messages=warning -c jit=off"
+
+static void on_warehouse_state(void *arg, bool up, const char *reason)
+{
+	struct etld *st = arg;
+
+	daemon_condition(st->daemon, "warehouse connection", up, reason);
+}
+
+static void on_control_state(void *arg, bool up, const char *reason)
+{
+	struct etld *st = arg;
+
+	daemon_condition(st->daemon, "control connection", up, reason);
+}
+
+static void on_hint(void *arg, const struct slice *parts, size_t n)
+{
+	struct etld *st = arg;
+
+	(void)parts; /* what is due is in the tables; the hint only says when to look */
+	(void)n;
+	if (st->scheduler != NULL)
+		scheduler_wake(st->scheduler);
+}
+
+static void on_run_idle(void *arg, int64_t retries)
+{
+	struct etld *st = arg;
+
+	daemon_quit(st->daemon, retries == 0 ? DAEMON_OK : DAEMON_TEMPORARY);
+}
+
+/* A number that Cloud Run Jobs put into the environment, or `fallback`. */
+static int task_number(const char *name, int fallback)
+{
+	const char *text = getenv(name);
+	int64_t v;
+
+	return text != NULL && num_i64(slice_of(text), 0, 100000, &v) == 0 ? (int)v : fallback;
+}
+
+static void start_work(struct etld *st)
+{
+	const struct etld_config *conf = daemon_conf(st->daemon);
+	struct scheduler_options o = {
+		.workers = (int)conf->workers,
+		.poll_ms = conf->poll_interval,
+		.unit = {conf->unit_events, conf->unit_timeout,
+			 conf->guest_key_seed_file[0] != '\0' ? conf->guest_key_seed_file : NULL},
+		.task_index = 0,
+		.task_count = 1,
+		.only = st->only,
+		.arg = st,
+	};
+
+	if (st->once) {
+		o.on_idle = on_run_idle;
+		o.task_count = task_number("CLOUD_RUN_TASK_COUNT", 1);
+		o.task_index = task_number("CLOUD_RUN_TASK_INDEX", 0);
+		if (o.task_count < 1 || o.task_index >= o.task_count)
+			o.task_count = 1, o.task_index = 0;
+	}
+	st->scheduler = scheduler_new(st->daemon, st->warehouse, &st->publisher, &o);
+	if (!st->once) {
+		st->jobs = jobs_new(st->daemon, st->control, st->warehouse, conf->job_lease);
+		st->janitor = janitor_new(st->daemon, st->warehouse);
+	}
+}
+
+static void schema_ok(struct etld *st)
+{
+	if (st->control_ok && st->warehouse_ok && st->scheduler == NULL)
+		start_work(st);
+}
+
+static void on_control_schema(void *arg)
+{
+	struct etld *st = arg;
+
+	st->control_ok = true;
+	schema_ok(st);
+}
+
+static void on_warehouse_schema(void *arg)
+{
+	struct etld *st = arg;
+
+	st->warehouse_ok = true;
+	schema_ok(st);
+}
+
+static void open_pools(struct etld *st, const struct etld_config *conf)
+{
+	struct event_base *base = daemon_base(st->daemon);
+	const char *warehouse = conf->warehouse_url[0] != '\0' ? conf->warehouse_url
+							       : conf->database_url;
+
+	st->warehouse = pgpool_new(base, &(struct pgpool_options){
+						 .name = "warehouse",
+						 .url = warehouse,
+						 .application = "etld",
+						 .settings = SERVER_SETTINGS,
+						 .size = (int)conf->workers + 2,
+						 .min_idle = (int)conf->workers,
+						 .waiting_max = 256,
+						 .wait_ms = 5000,
+						 .connect_timeout_ms = 5000,
+						 .on_state = on_warehouse_state,
+						 .arg = st,
+					 });
+	st->control = pgpool_new(base, &(struct pgpool_options){
+					       .name = "control",
+					       .url = conf->database_url,
+					       .application = "etld",
+					       .settings = SERVER_SETTINGS,
+					       .size = 2,
+					       .min_idle = 1,
+					       .waiting_max = 64,
+					       .wait_ms = 5000,
+					       .connect_timeout_ms = 5000,
+					       .on_state = on_control_state,
+					       .arg = st,
+				       });
+}
+
+int etld_open(struct daemon *d, struct etld *st, struct err *e)
+{
+	const struct etld_config *conf = daemon_conf(d);
+	struct event_base *base = daemon_base(d);
+	int r;
+
+	st->daemon = d;
+	open_pools(st, conf);
+	if (conf->redis_url[0] != '\0') {
+		r = redisq_new(base, conf->redis_url, 10000, 1000, NULL, NULL, &st->redis, e);
+		if (r < 0)
+			return r;
+	}
+	if (conf->bus_listen[0] != '\0' && !st->once) {
+		r = zsock_new(base,
+			      &(struct zsock_options){.type = ZSOCK_PUB,
+						      .endpoint = conf->bus_listen,
+						      .bind = true,
+						      .hwm = 10000,
+						      .message_max = 65536},
+			      &st->bus, e);
+		if (r < 0)
+			return r;
+	}
+	if (conf->hint_listen[0] != '\0' && !st->once) {
+		r = zsock_new(base,
+			      &(struct zsock_options){.type = ZSOCK_PULL,
+						      .endpoint = conf->hint_listen,
+						      .bind = true,
+						      .hwm = 1000,
+						      .message_max = 65536,
+						      .on_message = on_hint,
+						      .arg = st},
+			      &st->hints, e);
+		if (r < 0)
+			return r;
+	}
+	st->publisher = (struct publisher){st->redis, st->bus};
+	st->control_schema = schema_check_new(d, st->control, "control schema",
+					      &SQL_schema_version_control, SQL_CONTROL_VERSION,
+					      on_control_schema, st);
+	st->warehouse_schema = schema_check_new(d, st->warehouse, "warehouse schema",
+						&SQL_schema_version_warehouse,
+						SQL_WAREHOUSE_VERSION, on_warehouse_schema, st);
+	return 0;
+}
+
+void etld_close(struct daemon *d, void *state)
+{
+	struct etld *st = state;
+
+	(void)d;
+	httpd_free(st->http);
+	zsock_free(st->hints);
+	if (st->scheduler != NULL)
+		scheduler_drain(st->scheduler, NULL, NULL);
+	jobs_stop(st->jobs);
+	janitor_stop(st->janitor);
+	schema_check_free(st->control_schema);
+	schema_check_free(st->warehouse_schema);
+	pgpool_free(st->warehouse); /* what still runs ends with -ECANCELED here */
+	pgpool_free(st->control);
+	scheduler_free(st->scheduler);
+	jobs_free(st->jobs);
+	janitor_free(st->janitor);
+	zsock_free(st->bus);
+	redisq_free(st->redis);
+}
+
+int etld_run_start(struct daemon *d, void *state, int argc, char **argv, struct err *e)
+{
+	struct etld *st = state;
+
+	for (int i = 0; i < argc; i += 2) {
+		if (strcmp(argv[i], "--projection") != 0 || i + 1 == argc)
+			return err_set(e, -EINVAL, "run: expected --projection TABLE, got '%s'",
+				       argv[i]);
+		st->only = consumer_of_table(argv[i + 1]);
+		if (st->only == NULL)
+			return err_set(e, -EINVAL, "run: there is no projection '%s'", argv[i + 1]);
+	}
+	st->once = true;
+	return etld_open(d, st, e);
+}

@@ -1,0 +1,41 @@
+/* The state of one etld process and the parts it is wired from; private to etld/. */
+#ifndef ETLD_ETLD_H
+#define ETLD_ETLD_H
+
+#include "common/daemon.h"
+#include "common/httpd.h"
+#include "common/pgpool.h"
+#include "common/schema.h"
+#include "etld/config.h"
+#include "etld/jobs.h"
+#include "etld/janitor.h"
+#include "etld/publish.h"
+#include "etld/scheduler.h"
+
+struct etld {
+	struct daemon *daemon;
+	struct pgpool *control, *warehouse; /* may be the same database, never the same pool */
+	struct redisq *redis;
+	struct zsock *hints, *bus;
+	struct publisher publisher;
+	struct httpd *http;
+	struct schema_check *control_schema, *warehouse_schema;
+	bool control_ok, warehouse_ok;
+	struct scheduler *scheduler;
+	struct jobs *jobs;
+	struct janitor *janitor;
+	const struct consumer *only; /* `etld run --projection` */
+	bool once;                   /* `etld run` */
+};
+
+/* Opens pools, Redis and bus; the parts that work start when both schemas are right (on_ready). */
+int etld_open(struct daemon *d, struct etld *st, struct err *e) MUST_CHECK;
+void etld_close(struct daemon *d, void *state);
+
+/* `etld run [--projection K]…`: drains what is due and exits; 75 when something kept failing. */
+int etld_run_start(struct daemon *d, void *state, int argc, char **argv, struct err *e) MUST_CHECK;
+/* `etld status [--json]` */
+int etld_status_start(struct daemon *d, void *state, int argc, char **argv,
+		      struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * Periodic work of the warehouse that no event triggers: partitions ahead of time, and refreshes
+ * that waited to be coalesced becoming outbox rows. Every etld runs it; the statements are
+ * idempotent.
+ */
+#ifndef ETLD_JANITOR_H
+#define ETLD_JANITOR_H
+
+#include "common/daemon.h"
+#include "common/pgpool.h"
+
+struct janitor;
+
+struct janitor *janitor_new(struct daemon *d, struct pgpool *warehouse) MUST_CHECK;
+void janitor_stop(
+	struct janitor *j); /* starts nothing more; before the pool is freed; NULL is fine */
+void janitor_free(struct janitor *j); /* after the pool is freed */
+
+#endif

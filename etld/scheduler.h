@@ -1,0 +1,41 @@
+/*
+ * Decides which unit of work runs next, and runs them on a few connections.
+ *
+ * The queue is in Postgres (deltas and touched keys); this keeps only what it learned at the last
+ * look. It looks when a hint arrives, when a unit ends, and every poll_interval, so that a lost
+ * hint costs a second and never an event. What another process works on is left to it.
+ */
+#ifndef ETLD_SCHEDULER_H
+#define ETLD_SCHEDULER_H
+
+#include "common/daemon.h"
+#include "common/pgpool.h"
+#include "etld/publish.h"
+#include "etld/unit.h"
+
+struct scheduler;
+
+struct scheduler_options {
+	int workers;
+	int64_t poll_ms;
+	struct unit_options unit;
+	/* one-shot runs: only these shards (shard % task_count == task_index) and, when set, only
+	 * this consumer */
+	int task_index, task_count;
+	const struct consumer *only;
+	/* called whenever nothing is due and nothing runs; `retries` = units that failed since
+	 * start */
+	void (*on_idle)(void *arg, int64_t retries);
+	void *arg;
+};
+
+struct scheduler *scheduler_new(struct daemon *d, struct pgpool *warehouse,
+				struct publisher *publisher,
+				const struct scheduler_options *o) MUST_CHECK;
+/* The pool is freed before: running units have ended then. */
+void scheduler_free(struct scheduler *s);
+void scheduler_wake(struct scheduler *s); /* something may be due: look now */
+/* Starts no more units; on_done (may be NULL) once when none runs. */
+void scheduler_drain(struct scheduler *s, void (*on_done)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,436 @@
+/*
+ * The unit of work as a chain of steps on one connection; see unit.h.
+ *
+ *   open ─▶ take ─▶ append ─▶ rebuild ─▶ close
+ *                      ▲          │ a rebuild failed
+ *                      └─ narrow ◀┘ (rolled back to the savepoint; the range is halved)
+ *
+ * Each step sends one pipeline and its on_* function chooses the next. Arrays travel from statement
+ * to statement as literals; the unit's arena owns everything that outlives a result.
+ */
+#include "etld/unit.h"
+
+#include <errno.h>
+
+#include "common/arena.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "etld/pgarray.h"
+#include "sql_gen.h"
+
+#define UNIT_MAGIC        OBJ_MAGIC('u')
+#define UNIT_RANGES_MAX   64 /* halving 2^32 keys needs 33 */
+#define UNIT_PIPELINE_MAX 16
+
+/* What the rebuilds did to one table: totals, and parallel arrays by tenant, joined over the
+ * ranges. */
+enum change_array {
+	CHANGE_TENANTS,
+	CHANGE_UPSERTED,
+	CHANGE_DELETED,
+	CHANGE_FROM,
+	CHANGE_TO,
+	CHANGE_ARRAYS
+};
+
+struct table_change {
+	const char *name;
+	int64_t upserted, deleted;
+	const char *arrays[CHANGE_ARRAYS];
+};
+
+struct range {
+	int64_t lo, hi; /* ordinals of the key arrays, from 1, inclusive */
+};
+
+struct unit {
+	unsigned magic;
+	struct pgconn *conn;
+	const struct consumer *consumer;
+	int shard;
+	struct unit_options options;
+	unit_fn fn;
+	void *arg;
+	struct arena *arena;
+	struct unit_report report;
+	struct err err;
+	int64_t started_us;
+
+	const char *batches, *batch_tenants, *landed; /* the take: parallel arrays */
+	const char *key_lo, *key_hi;                  /* bounds of the dedupe keys taken */
+	const char *tenants, *keys;                   /* the touched keys: parallel arrays */
+	struct range ranges[UNIT_RANGES_MAX];         /* still to rebuild; the last is next */
+	size_t nranges;
+	struct table_change changes[CONSUMER_TABLES_MAX];
+
+	/* the running pipeline: parameters are borrowed until its callback */
+	struct pgstmt pipeline[UNIT_PIPELINE_MAX];
+	size_t npipeline;
+};
+
+static const char *text_of(struct unit *u, int64_t n)
+{
+	return arena_printf(u->arena, "%lld", (long long)n);
+}
+
+/* The value in the unit's arena; NULL reads as no array. */
+static const char *keep(struct unit *u, const struct pgresult *r, size_t i, size_t row,
+			size_t column)
+{
+	const char *text = pgresult_text(r, i, row, column);
+
+	return text != NULL ? arena_strdup(u->arena, text) : PGARRAY_EMPTY;
+}
+
+/* Adds a statement with its parameters to the next pipeline. */
+static void add(struct unit *u, const struct sql_stmt *s, const char *const *params, size_t n)
+{
+	const char **copy = arena_alloc(u->arena, (n + 1) * sizeof(*copy));
+
+	ASSERT(u->npipeline < UNIT_PIPELINE_MAX);
+	ASSERT((size_t)s->nparams == n);
+	for (size_t i = 0; i < n; i++)
+		copy[i] = params[i];
+	u->pipeline[u->npipeline++] = (struct pgstmt){s, copy};
+}
+
+#define ADD(u, stmt, ...)                                     \
+	add((u), &(stmt), (const char *const[]){__VA_ARGS__}, \
+	    sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+#define ADD0(u, stmt) add((u), &(stmt), NULL, 0)
+
+static void send(struct unit *u, pgconn_fn on_result)
+{
+	size_t n = u->npipeline;
+
+	u->npipeline = 0;
+	pgconn_batch(u->conn, u->pipeline, n, u->options.timeout_ms, on_result, u);
+}
+
+static void finish(struct unit *u, enum unit_outcome outcome)
+{
+	u->report.outcome = outcome;
+	u->report.elapsed_us = clock_mono_us() - u->started_us;
+	u->report.err = &u->err;
+	u->fn(u->arg, &u->report); /* may free u */
+}
+
+static void on_rolled_back(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct unit *u = arg;
+
+	OBJ_CHECK(u, UNIT_MAGIC);
+	(void)r;
+	finish(u, e != NULL && pgconn_broken(u->conn) ? UNIT_LOST : u->report.outcome);
+}
+
+/* Ends without commit; the take is back in the queue. */
+static void roll_back(struct unit *u, enum unit_outcome outcome)
+{
+	u->report.outcome = outcome;
+	u->npipeline = 0;
+	ADD0(u, SQL_etld_rollback);
+	send(u, on_rolled_back);
+}
+
+/* True when the step failed: the unit is then on its way out. */
+static bool failed(struct unit *u, const struct err *e)
+{
+	if (e == NULL)
+		return false;
+	u->err = *e;
+	if (pgconn_broken(u->conn) || e->code == -ECANCELED)
+		finish(u, UNIT_LOST);
+	else
+		roll_back(u, UNIT_RETRY);
+	return true;
+}
+
+/* ---- close: versions, records, commit */
+
+static void on_closed(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct unit *u = arg;
+	struct unit_version *versions;
+	size_t n = 0, tables = 0;
+
+	OBJ_CHECK(u, UNIT_MAGIC);
+	if (failed(u, e))
+		return;
+	while (tables < CONSUMER_TABLES_MAX && u->consumer->tables[tables] != NULL)
+		n += pgresult_rows(r, tables++);
+	versions = arena_alloc(u->arena, (n + 1) * sizeof(*versions));
+	n = 0;
+	for (size_t t = 0; t < tables; t++) {
+		for (size_t row = 0; row < pgresult_rows(r, t); row++) {
+			versions[n].tenant_id = pgresult_text(r, t, row, 0);
+			versions[n].table_name = pgresult_text(r, t, row, 1);
+			versions[n++].data_version = pgresult_i64(r, t, row, 2);
+		}
+	}
+	u->report.versions = versions;
+	u->report.nversions = n;
+	finish(u, UNIT_DONE);
+}
+
+/* All versions first: on_closed reads the results by their place. */
+static void step_close(struct unit *u)
+{
+	const struct table_change *c = u->changes;
+	const char *events = text_of(u, u->report.events);
+
+	for (size_t i = 0; i < CONSUMER_TABLES_MAX && c[i].name != NULL; i++) {
+		const char *const *a = c[i].arrays;
+
+		u->report.upserted += c[i].upserted;
+		u->report.deleted += c[i].deleted;
+		ADD(u, SQL_etld_bump_version, c[i].name, a[CHANGE_TENANTS], a[CHANGE_UPSERTED],
+		    a[CHANGE_DELETED], u->batch_tenants, u->landed, u->tenants);
+	}
+	for (size_t i = 0; i < CONSUMER_TABLES_MAX && c[i].name != NULL; i++) {
+		const char *const *a = c[i].arrays;
+
+		if (pgarray_count(a[CHANGE_TENANTS]) != 0)
+			ADD(u, SQL_etld_outbox_refreshed, c[i].name, a[CHANGE_TENANTS],
+			    a[CHANGE_UPSERTED], a[CHANGE_DELETED], a[CHANGE_FROM], a[CHANGE_TO],
+			    u->batch_tenants, u->landed);
+	}
+	ADD(u, SQL_etld_note_refresh, u->consumer->name, text_of(u, u->shard), events,
+	    text_of(u, u->report.upserted), text_of(u, u->report.deleted),
+	    text_of(u, (clock_mono_us() - u->started_us) / 1000));
+	ADD0(u, SQL_etld_commit);
+	send(u, on_closed);
+}
+
+/* ---- rebuild: ranges of the touched keys, halved around a failure */
+
+static void step_rebuild(struct unit *u);
+
+static struct table_change *change_of(struct unit *u, const char *table)
+{
+	for (size_t i = 0; i < CONSUMER_TABLES_MAX && u->changes[i].name != NULL; i++) {
+		if (strcmp(u->changes[i].name, table) == 0)
+			return &u->changes[i];
+	}
+	ASSERT(!"a rebuild wrote a table that its consumer does not list");
+	return NULL;
+}
+
+static void sum_changes(struct unit *u, const struct pgresult *r, size_t nrebuilds)
+{
+	for (size_t i = 0; i < nrebuilds; i++) {
+		for (size_t row = 0; row < pgresult_rows(r, i); row++) {
+			struct table_change *c = change_of(u, pgresult_text(r, i, row, 0));
+
+			c->upserted += pgresult_i64(r, i, row, 1);
+			c->deleted += pgresult_i64(r, i, row, 2);
+			for (size_t a = 0; a < CHANGE_ARRAYS; a++)
+				c->arrays[a] = pgarray_join(u->arena, c->arrays[a],
+							    keep(u, r, i, row, 3 + a));
+		}
+	}
+}
+
+static void on_narrowed(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct unit *u = arg;
+
+	OBJ_CHECK(u, UNIT_MAGIC);
+	(void)r;
+	if (!failed(u, e))
+		step_rebuild(u);
+}
+
+/* The range at the top failed: halve it, or set its only key aside. */
+static void step_narrow(struct unit *u)
+{
+	struct range top = u->ranges[--u->nranges];
+
+	ADD0(u, SQL_etld_rollback_to);
+	if (top.lo == top.hi) {
+		log_error("key set aside", LOG_S("consumer", u->consumer->name),
+			  LOG_I("shard", u->shard), LOG_S("error", u->err.msg));
+		ADD(u, SQL_etld_fail_key, u->consumer->name, u->tenants, u->keys,
+		    text_of(u, top.lo), u->err.msg);
+		u->report.failed_keys++;
+	} else {
+		int64_t mid = top.lo + (top.hi - top.lo) / 2;
+
+		ASSERT(u->nranges + 2 <= UNIT_RANGES_MAX);
+		u->ranges[u->nranges++] = (struct range){mid + 1, top.hi};
+		u->ranges[u->nranges++] = (struct range){top.lo, mid};
+	}
+	ADD0(u, SQL_etld_savepoint);
+	send(u, on_narrowed);
+}
+
+static void on_rebuilt(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct unit *u = arg;
+	size_t nrebuilds = 0;
+
+	OBJ_CHECK(u, UNIT_MAGIC);
+	if (e != NULL && !pgconn_broken(u->conn)) {
+		enum pg_error_class class = pg_error_class(e);
+
+		if (class == PG_ERROR_DATA || class == PG_ERROR_UNIQUE) {
+			u->err = *e;
+			step_narrow(u);
+			return;
+		}
+	}
+	if (failed(u, e))
+		return;
+	while (u->consumer->rebuilds[nrebuilds] != NULL)
+		nrebuilds++;
+	sum_changes(u, r, nrebuilds);
+	u->nranges--;
+	step_rebuild(u);
+}
+
+static void step_rebuild(struct unit *u)
+{
+	const struct range *top;
+
+	if (u->nranges == 0) {
+		step_close(u);
+		return;
+	}
+	top = &u->ranges[u->nranges - 1];
+	for (const struct sql_stmt *const *s = u->consumer->rebuilds; *s != NULL; s++) {
+		const char *params[] = {u->tenants, u->keys, text_of(u, top->lo),
+					text_of(u, top->hi)};
+
+		add(u, *s, params, ARRAY_SIZE(params));
+	}
+	ADD(u, SQL_etld_clear_failed, u->consumer->name, u->tenants, u->keys, text_of(u, top->lo),
+	    text_of(u, top->hi));
+	ADD0(u, SQL_etld_savepoint);
+	send(u, on_rebuilt);
+}
+
+/* ---- append: events of the take become typed rows; their keys join those touched otherwise */
+
+static void on_appended(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct unit *u = arg;
+
+	OBJ_CHECK(u, UNIT_MAGIC);
+	if (failed(u, e))
+		return;
+	u->tenants = pgarray_join(u->arena, u->tenants, keep(u, r, 1, 0, 0));
+	u->keys = pgarray_join(u->arena, u->keys, keep(u, r, 1, 0, 1));
+	u->report.rejected = pgresult_i64(r, 1, 0, 3);
+	u->report.keys = (int64_t)pgarray_count(u->keys);
+	if (u->report.keys > 0)
+		u->ranges[u->nranges++] = (struct range){1, u->report.keys};
+	step_rebuild(u);
+}
+
+static void step_append(struct unit *u)
+{
+	ADD(u, SQL_etld_ensure_guest_keys, u->batch_tenants, u->options.guest_key_seed);
+	ADD(u, *u->consumer->append, u->batches, u->batch_tenants, u->key_lo, u->key_hi);
+	ADD0(u, SQL_etld_savepoint);
+	send(u, on_appended);
+}
+
+/* ---- take */
+
+static void on_left(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct unit *u = arg;
+
+	OBJ_CHECK(u, UNIT_MAGIC);
+	(void)r;
+	if (!failed(u, e))
+		finish(u, UNIT_EMPTY);
+}
+
+/* Nothing to do. It still commits: a touched property without any keys has been taken. */
+static void step_leave(struct unit *u)
+{
+	ADD0(u, SQL_etld_commit);
+	send(u, on_left);
+}
+
+static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct unit *u = arg;
+
+	OBJ_CHECK(u, UNIT_MAGIC);
+	if (failed(u, e))
+		return;
+	u->tenants = keep(u, r, 1, 0, 0);
+	u->keys = keep(u, r, 1, 0, 1);
+	if (pgresult_text(r, 0, 0, 0) != NULL) {
+		u->batches = keep(u, r, 0, 0, 0);
+		u->batch_tenants = keep(u, r, 0, 0, 1);
+		u->landed = keep(u, r, 0, 0, 2);
+		u->report.events = pgresult_i64(r, 0, 0, 3);
+		u->key_lo = keep(u, r, 0, 0, 4);
+		u->key_hi = keep(u, r, 0, 0, 5);
+	}
+	if (pgarray_count(u->batches) == 0 && pgarray_count(u->keys) == 0)
+		step_leave(u);
+	else if (u->consumer->append != NULL)
+		step_append(u);
+	else
+		step_close(u);
+}
+
+static void on_opened(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct unit *u = arg;
+	const char *shard = text_of(u, u->shard), *most = text_of(u, u->options.max_events);
+
+	OBJ_CHECK(u, UNIT_MAGIC);
+	if (failed(u, e))
+		return;
+	if (!pgresult_bool(r, 1, 0, 0)) {
+		roll_back(u, UNIT_TAKEN);
+		return;
+	}
+	ADD(u, SQL_etld_take_delta, u->consumer->name, shard, most);
+	ADD(u, SQL_etld_take_touched, u->consumer->name, shard, most);
+	send(u, on_taken);
+}
+
+struct unit *unit_start(struct pgconn *c, const struct consumer *consumer, int shard,
+			const struct unit_options *o, unit_fn fn, void *arg)
+{
+	struct unit *u = xcalloc(1, sizeof(*u));
+
+	u->magic = UNIT_MAGIC;
+	u->conn = c;
+	u->consumer = consumer;
+	u->shard = shard;
+	u->options = *o;
+	u->fn = fn;
+	u->arg = arg;
+	u->arena = arena_new();
+	u->started_us = clock_mono_us();
+	u->report.consumer = consumer;
+	u->report.shard = shard;
+	u->batches = u->batch_tenants = u->landed = u->tenants = u->keys = PGARRAY_EMPTY;
+	for (size_t i = 0; i < CONSUMER_TABLES_MAX; i++)
+		u->changes[i] = (struct table_change){consumer->tables[i],
+						      0,
+						      0,
+						      {PGARRAY_EMPTY, PGARRAY_EMPTY, PGARRAY_EMPTY,
+						       PGARRAY_EMPTY, PGARRAY_EMPTY}};
+	ADD0(u, SQL_etld_begin);
+	ADD(u, SQL_etld_lock_unit, consumer->name, text_of(u, shard));
+	send(u, on_opened);
+	return u;
+}
+
+void unit_free(struct unit *u)
+{
+	if (u == NULL)
+		return;
+	arena_free(u->arena);
+	u->magic = 0;
+	free(u);
+}
