@@ -1,0 +1,17 @@
+/* GET metrics and GET projections: what there is, and how fresh it is. */
+#ifndef QUERYD_CATALOG_H
+#define QUERYD_CATALOG_H
+
+#include "queryd/access.h"
+
+/* Pages of lists: `limit` of a query string, 1 … PAGE_MAX. */
+#define PAGE_MAX     100
+#define PAGE_DEFAULT 50
+
+/* -EINVAL: answered 400. */
+int catalog_limit(const struct call *c, int64_t *ret) MUST_CHECK;
+
+void catalog_list_metrics(const struct call *c);
+void catalog_list_projections(const struct call *c);
+
+#endif

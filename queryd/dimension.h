@@ -1,0 +1,44 @@
+/*
+ * What results can be grouped and filtered by. The order is that of the columns which every source
+ * statement returns after the period; `currency` is added by the service, never asked for.
+ */
+#ifndef QUERYD_DIMENSION_H
+#define QUERYD_DIMENSION_H
+
+#include "common/base.h"
+
+enum dimension {
+	DIM_PROPERTY,
+	DIM_ROOM_TYPE,
+	DIM_CHANNEL,
+	DIM_MARKET_SEGMENT,
+	DIM_RATE_PLAN,
+	DIM_METHOD,
+	DIM_CURRENCY,
+	DIM_COUNT,
+};
+
+#define DIM_FILTERS DIM_CURRENCY /* those before it can be filtered by */
+#define DIM_BIT(d)  (1U << (d))
+
+enum granularity {
+	GRANULARITY_NONE, /* the window is one period */
+	GRANULARITY_DAY,
+	GRANULARITY_WEEK,
+	GRANULARITY_MONTH,
+	GRANULARITY_QUARTER,
+	GRANULARITY_YEAR,
+	GRANULARITY_COUNT,
+};
+
+const char *dimension_name(enum dimension d);
+/* -ENOENT when there is none of that name that may be asked for. */
+int dimension_find(const char *name, enum dimension *ret) MUST_CHECK;
+
+const char *granularity_name(enum granularity g); /* NULL for NONE: the SQL parameter's null */
+int granularity_find(const char *name, enum granularity *ret) MUST_CHECK;
+/* First day of the period that `day` lies in; and of the period after it. Weeks are ISO weeks. */
+int32_t granularity_floor(enum granularity g, int32_t day);
+int32_t granularity_next(enum granularity g, int32_t start);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * queryd: answers over HTTP, from curated facts, as the tenant that asks.
+ *
+ * Verifies tokens, compiles metric requests to frozen statements, runs them logged in as the
+ * tenant's own database role and keeps results in Redis under the data's version. It changes
+ * nothing in the warehouse; in the control database only what users make.
+ *
+ * This file is wiring only; queryd.c says what there is.
+ */
+#include "common/httpd.h"
+#include "queryd/queryd.h"
+#include "queryd/request.h"
+#include "queryd/routes.h"
+
+static int start(struct daemon *d, void *state, struct err *e)
+{
+	const struct queryd_config *conf = daemon_conf(d);
+	struct queryd *st = state;
+	char bound[64];
+	int r;
+
+	r = queryd_open(d, st, e);
+	if (r < 0)
+		return r;
+	st->http = httpd_new(daemon_base(d),
+			     &(struct httpd_limits){.headers_max = 32768,
+						    .body_max = REQUEST_BODY_MAX,
+						    .idle_timeout_ms = 60000,
+						    .deadline_ms = conf->query_timeout + 5000,
+						    .connections_max = (int)conf->connections});
+	daemon_add_admin_routes(d, st->http);
+	routes_add(st);
+	r = httpd_listen(st->http, conf->listen, bound, e);
+	if (r == 0)
+		daemon_ready(d, bound);
+	return r;
+}
+
+static void on_idle(void *arg)
+{
+	daemon_drained(arg);
+}
+
+static void drain(struct daemon *d, void *state)
+{
+	struct queryd *st = state;
+
+	httpd_drain(st->http, on_idle, d);
+}
+
+int main(int argc, char **argv)
+{
+	const struct daemon_spec spec = {
+		.name = "queryd",
+		.summary = "answers metric queries over HTTP",
+		.keys = queryd_keys,
+		.nkeys = queryd_key_count,
+		.conf_size = sizeof(struct queryd_config),
+		.state_size = sizeof(struct queryd),
+		.start = start,
+		.drain = drain,
+		.stop = queryd_close,
+	};
+
+	return daemon_main(&spec, argc, argv);
+}

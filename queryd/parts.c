@@ -1,0 +1,77 @@
+/* The tables of sources and parts; see parts.h. */
+#include "queryd/parts.h"
+
+#include "sql_gen.h"
+
+#define OF_STAY                                                                  \
+	(DIM_BIT(DIM_PROPERTY) | DIM_BIT(DIM_ROOM_TYPE) | DIM_BIT(DIM_CHANNEL) | \
+	 DIM_BIT(DIM_MARKET_SEGMENT) | DIM_BIT(DIM_RATE_PLAN))
+
+enum { ROOM_NIGHT, INVENTORY_DAY, ARRIVAL, DEPARTURE, BOOKED, PAYMENT };
+
+const struct source sources[SOURCE_COUNT] = {
+	[ROOM_NIGHT] = {"room_night",
+			&SQL_queryd_metric_room_night,
+			{"fact_room_night"},
+			OF_STAY | DIM_BIT(DIM_CURRENCY),
+			3},
+	[INVENTORY_DAY] = {"inventory_day",
+			   &SQL_queryd_metric_inventory_day,
+			   {"fact_inventory_day", "dim_property"},
+			   DIM_BIT(DIM_PROPERTY) | DIM_BIT(DIM_ROOM_TYPE) | DIM_BIT(DIM_CURRENCY),
+			   2},
+	[ARRIVAL] = {"reservation_arrival",
+		     &SQL_queryd_metric_reservation_arrival,
+		     {"fact_reservation"},
+		     OF_STAY,
+		     5},
+	[DEPARTURE] = {"reservation_departure",
+		       &SQL_queryd_metric_reservation_departure,
+		       {"fact_reservation"},
+		       OF_STAY,
+		       2},
+	[BOOKED] = {"reservation_booked",
+		    &SQL_queryd_metric_reservation_booked,
+		    {"fact_reservation"},
+		    OF_STAY,
+		    2},
+	[PAYMENT] = {"payment",
+		     &SQL_queryd_metric_payment,
+		     {"fact_payment"},
+		     DIM_BIT(DIM_PROPERTY) | DIM_BIT(DIM_METHOD),
+		     2},
+};
+
+/* In the order of the statements' columns. */
+static const struct part parts[] = {
+	{"rooms_sold", &sources[ROOM_NIGHT], 0, false},
+	{"rooms_occupied", &sources[ROOM_NIGHT], 1, false},
+	{"room_revenue", &sources[ROOM_NIGHT], 2, true},
+	{"rooms_available", &sources[INVENTORY_DAY], 0, false},
+	{"rooms_in_order", &sources[INVENTORY_DAY], 1, false},
+	{"reservations", &sources[ARRIVAL], 0, false},
+	{"cancelled", &sources[ARRIVAL], 1, false},
+	{"expected_arrivals", &sources[ARRIVAL], 2, false},
+	{"no_shows", &sources[ARRIVAL], 3, false},
+	{"lead_time_days", &sources[ARRIVAL], 4, false},
+	{"stays", &sources[DEPARTURE], 0, false},
+	{"stay_nights", &sources[DEPARTURE], 1, false},
+	{"booked", &sources[BOOKED], 0, false},
+	{"booked_cancelled", &sources[BOOKED], 1, false},
+	{"payments_captured", &sources[PAYMENT], 0, false},
+	{"payments_tried", &sources[PAYMENT], 1, false},
+};
+
+const struct part *part_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (strcmp(parts[i].name, name) == 0)
+			return &parts[i];
+	}
+	return NULL;
+}
+
+size_t source_index(const struct source *s)
+{
+	return (size_t)(s - sources);
+}

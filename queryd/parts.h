@@ -1,0 +1,38 @@
+/*
+ * Sources and parts. A source is one frozen statement over one tenant view; a part is a number that
+ * it sums per group. Every metric is a part, or a ratio of two: ratios of sums, never sums of
+ * ratios.
+ */
+#ifndef QUERYD_PARTS_H
+#define QUERYD_PARTS_H
+
+#include "common/sqlstmt.h"
+#include "queryd/dimension.h"
+
+/* Columns of a source before its parts: the period, then every dimension. */
+#define SOURCE_PART_COLUMN (1 + DIM_COUNT)
+#define SOURCE_COUNT       6
+#define SOURCE_PARTS_MAX   8
+
+struct source {
+	const char *name;
+	const struct sql_stmt *stmt;
+	const char *tables[3]; /* curated tables it reads, ended by NULL: versions and lineage */
+	unsigned dimensions;   /* DIM_BIT of those it can group by */
+	int nparts;            /* after them the statement has one more column: rows read */
+};
+
+struct part {
+	const char *name;
+	const struct source *source;
+	int column; /* among the source's parts, from 0 */
+	bool money; /* micro-units: only sums of one currency mean something */
+};
+
+extern const struct source sources[SOURCE_COUNT];
+
+const struct part *part_find(const char *name); /* NULL: none */
+/* Index of the source in `sources`. */
+size_t source_index(const struct source *s);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * Who asks: tenant, user, what he may do and which properties he may see, read from verified
+ * claims. The platform's services spell the same claim differently; each has one table of spellings
+ * here. Unknown roles give nothing.
+ */
+#ifndef QUERYD_PRINCIPAL_H
+#define QUERYD_PRINCIPAL_H
+
+#include "common/json.h"
+
+enum permission {
+	PERMISSION_VIEWER = 1 << 0,
+	PERMISSION_AUTHOR = 1 << 1,
+	PERMISSION_ADMIN = 1 << 2,
+	PERMISSION_LOOKER_SHARE = 1 << 3,
+	PERMISSION_BUDGET_ADMIN = 1 << 4,
+};
+
+#define PRINCIPAL_PROPERTIES_MAX 1000
+
+struct principal {
+	char *tenant_id, *user_id;
+	unsigned permissions;
+	bool all_properties; /* else only these, sorted, without repeats */
+	char **properties;
+	size_t nproperties;
+	/* what is signed and part of every cache key: "all", or the ids joined with commas */
+	char *scope;
+};
+
+/* NULL with a reason when a claim is missing or malformed. */
+struct principal *principal_new(const struct json *claims, struct err *e) MUST_CHECK;
+void principal_free(struct principal *p);
+bool principal_may_see(const struct principal *p, const char *property_id);
+
+#endif

@@ -1,0 +1,37 @@
+/* The state of one queryd process and the parts it is wired from; private to queryd/. */
+#ifndef QUERYD_QUERYD_H
+#define QUERYD_QUERYD_H
+
+#include "common/daemon.h"
+#include "common/pgpool.h"
+#include "common/schema.h"
+#include "queryd/cache.h"
+#include "queryd/config.h"
+#include "queryd/registry.h"
+#include "queryd/tenants.h"
+#include "queryd/watch.h"
+
+struct compute;
+
+struct queryd {
+	struct daemon *daemon;
+	struct pgpool *control, *warehouse; /* logged in as queryd itself */
+	struct redisq *redis;
+	struct zsock *bus;
+	struct jwks *jwks;
+	struct httpd *http;
+	struct schema_check *control_schema, *warehouse_schema;
+	bool control_ok, warehouse_ok;
+	struct tenants *tenants;
+	struct cache *cache;
+	struct watch *watch;
+	struct registry *registry;
+	struct compute *compute;
+	bool ready; /* the registry is loaded: requests are served */
+};
+
+/* Opens the parts; those that read tables start when both schemas are right. */
+int queryd_open(struct daemon *d, struct queryd *st, struct err *e) MUST_CHECK;
+void queryd_close(struct daemon *d, void *state);
+
+#endif

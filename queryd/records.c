@@ -1,0 +1,280 @@
+/* Quality results and jobs over HTTP; see records.h. */
+#include "queryd/records.h"
+
+#include "common/hash.h"
+#include "common/json.h"
+#include "common/num.h"
+#include "common/ulid.h"
+#include "queryd/catalog.h"
+#include "queryd/compute.h"
+#include "sql_gen.h"
+
+#define LIMIT_MS   5000
+#define STMTS_MAX  2
+#define PARAMS_MAX 5
+#define UUID_LEN   36
+#define JOB_PREFIX "job_"
+#define JOB_ID_MAX 40
+#define JOBS_PATH  "/api/v1/analytics/etl/jobs/"
+
+/* Lives in the request's arena. */
+struct lookup {
+	struct httpd_request *http;
+	const char *params[STMTS_MAX][PARAMS_MAX];
+	struct pgstmt stmts[STMTS_MAX];
+	int64_t limit;
+	char number[24], job_id[JOB_ID_MAX];
+};
+
+static struct lookup *lookup_new(const struct call *c)
+{
+	struct lookup *k = arena_alloc(httpd_arena(c->http), sizeof(*k));
+
+	k->http = c->http;
+	return k;
+}
+
+static void run(const struct call *c, struct lookup *k, size_t n, pgconn_fn fn)
+{
+	const struct query_target target = {.pool = c->st->control,
+					    .tenant_id = c->principal->tenant_id,
+					    .timeout_ms = LIMIT_MS};
+
+	(void)query_start(&target, k->stmts, n, fn, k);
+}
+
+/* Answers when e says so. */
+static bool failed(struct lookup *k, const struct err *e)
+{
+	if (e != NULL)
+		httpd_reply_problem(k->http, compute_problem(e),
+				    "The control database did not answer.");
+	return e != NULL;
+}
+
+/* How a column of a row becomes a member. */
+enum as { AS_TEXT, AS_NUMBER, AS_BOOL };
+
+struct column {
+	const char *name; /* of the member */
+	enum as as;
+};
+
+static void write_row(struct json_writer *w, const struct pgresult *r, size_t i, size_t row,
+		      const struct column *columns, size_t n)
+{
+	for (size_t k = 0; k < n; k++) {
+		const char *text = pgresult_text(r, i, row, k);
+
+		jw_key(w, columns[k].name);
+		if (text == NULL)
+			jw_null(w);
+		else if (columns[k].as == AS_TEXT)
+			jw_str(w, text);
+		else if (columns[k].as == AS_NUMBER)
+			jw_raw(w, slice_of(text));
+		else
+			jw_bool(w, pgresult_bool(r, i, row, k));
+	}
+}
+
+/* ---- data-quality */
+
+static void on_quality(void *arg, const struct pgresult *r, const struct err *e)
+{
+	static const struct column columns[] = {
+		{"checkId", AS_TEXT},     {"table", AS_TEXT},         {"kind", AS_TEXT},
+		{"column", AS_TEXT},      {"severity", AS_TEXT},      {"state", AS_TEXT},
+		{"observed", AS_NUMBER},  {"expected", AS_NUMBER},    {"since", AS_TEXT},
+		{"evaluatedAt", AS_TEXT}, {"dataVersion", AS_NUMBER}, {"muted", AS_BOOL}};
+	struct lookup *k = arg;
+	struct strbuf out = STRBUF_INIT;
+	struct json_writer w;
+	size_t rows, shown;
+
+	if (failed(k, e))
+		return;
+	rows = pgresult_rows(r, QUERY_RESULT);
+	shown = rows > (size_t)k->limit ? (size_t)k->limit : rows; /* one more was asked for */
+	jw_init(&w, &out);
+	jw_object(&w);
+	jw_key(&w, "items");
+	jw_array(&w);
+	for (size_t i = 0; i < shown; i++) {
+		jw_object(&w);
+		write_row(&w, r, QUERY_RESULT, i, columns, ARRAY_SIZE(columns));
+		jw_end(&w);
+	}
+	jw_end(&w);
+	jw_key(&w, "nextCursor");
+	jw_str(&w, rows > shown ? pgresult_text(r, QUERY_RESULT, shown - 1, 0) : NULL);
+	jw_end(&w);
+	httpd_reply_json(k->http, 200, &out);
+	strbuf_clear(&out);
+}
+
+void records_list_quality(const struct call *c)
+{
+	static const char *const states[] = {"pass", "fail", "unknown"};
+	const char *state = httpd_query(c->http, "state");
+	struct lookup *k = lookup_new(c);
+	bool known = state == NULL;
+
+	for (size_t i = 0; state != NULL && i < ARRAY_SIZE(states); i++)
+		known |= strcmp(states[i], state) == 0;
+	if (!known) {
+		httpd_reply_violations(
+			c->http,
+			&(struct problem_violation){"state", "must be pass, fail or unknown"}, 1);
+		return;
+	}
+	if (catalog_limit(c, &k->limit) < 0)
+		return;
+	(void)snprintf(k->number, sizeof(k->number), "%lld", (long long)k->limit + 1);
+	k->params[0][0] = httpd_query(c->http, "table");
+	k->params[0][1] = state;
+	k->params[0][2] = httpd_query(c->http, "cursor");
+	k->params[0][3] = k->number;
+	k->stmts[0] = (struct pgstmt){&SQL_queryd_list_results, k->params[0]};
+	run(c, k, 1, on_quality);
+}
+
+/* ---- refresh */
+
+static bool is_idempotency_key(const char *key)
+{
+	if (ulid_valid(slice_of(key)))
+		return true;
+	if (strlen(key) != UUID_LEN)
+		return false;
+	for (int i = 0; i < UUID_LEN; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash ? key[i] != '-' : strchr("0123456789abcdefABCDEF", key[i]) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* The stored answer belongs to the key whoever made it: this request now or the same one before. */
+static void on_refresh(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct lookup *k = arg;
+	struct err bad = ERR_INIT;
+	struct json *stored = NULL;
+	const char *job_id;
+
+	if (failed(k, e))
+		return;
+	if (pgresult_rows(r, QUERY_RESULT + 1) != 1 || !pgresult_bool(r, QUERY_RESULT + 1, 0, 0)) {
+		httpd_reply_problem(k->http, PROBLEM_IDEMPOTENCY_KEY_REUSED,
+				    "The Idempotency-Key was sent with another request before.");
+		return;
+	}
+	if (json_parse(pgresult_slice(r, QUERY_RESULT + 1, 0, 1), JOB_ID_MAX * 2, &stored, &bad) <
+		    0 ||
+	    json_string(json_get(stored, "jobId"), "jobId", &job_id, &bad) < 0) {
+		httpd_reply_problem(k->http, PROBLEM_INTERNAL, "The stored answer cannot be read.");
+	} else {
+		httpd_set_header(k->http, "Location",
+				 arena_printf(httpd_arena(k->http), JOBS_PATH "%s", job_id));
+		httpd_reply(k->http, 202, "application/json",
+			    pgresult_slice(r, QUERY_RESULT + 1, 0, 1));
+	}
+	json_free(stored);
+}
+
+void records_request_refresh(const struct call *c)
+{
+	struct arena *a = httpd_arena(c->http);
+	const char *projection = httpd_param(c->http, "key");
+	const char *key = httpd_header(c->http, "Idempotency-Key");
+	unsigned char digest[HASH_SHA256_LEN];
+	char *hex = arena_alloc(a, 2 * sizeof(digest) + 1);
+	struct lookup *k = lookup_new(c);
+
+	if (registry_projection(c->st->registry, projection) == NULL) {
+		httpd_reply_problem(c->http, PROBLEM_PROJECTION_NOT_FOUND,
+				    "There is no projection of that name.");
+		return;
+	}
+	if (key == NULL || !is_idempotency_key(key)) {
+		httpd_reply_violations(
+			c->http,
+			&(struct problem_violation){"Idempotency-Key", "must be a UUID or ULID"},
+			1);
+		return;
+	}
+	hash_sha256(slice_of(arena_printf(a, "refresh|%s|%.*s", projection,
+					  (int)httpd_body(c->http).len, httpd_body(c->http).ptr)),
+		    digest);
+	hash_hex(digest, sizeof(digest), hex);
+	ulid_prefixed("job", k->job_id, sizeof(k->job_id));
+	k->params[0][0] = k->params[1][0] = key;
+	k->params[0][1] = k->params[1][1] = hex;
+	k->params[0][2] = k->job_id;
+	k->params[0][3] = projection;
+	k->params[0][4] = arena_printf(a, "{\"jobId\":\"%s\"}", k->job_id);
+	k->stmts[0] = (struct pgstmt){&SQL_queryd_request_refresh, k->params[0]};
+	k->stmts[1] = (struct pgstmt){&SQL_queryd_read_idempotency, k->params[1]};
+	run(c, k, 2, on_refresh);
+}
+
+/* ---- jobs */
+
+static void on_job(void *arg, const struct pgresult *r, const struct err *e)
+{
+	static const struct column job[] = {{"id", AS_TEXT},
+					    {"projectionKey", AS_TEXT},
+					    {"state", AS_TEXT},
+					    {"progress", AS_NUMBER},
+					    {"error", AS_TEXT}};
+	static const struct column attempt[] = {{"attempt", AS_NUMBER}, {"state", AS_TEXT},
+						{"rowsIn", AS_NUMBER},  {"rowsOut", AS_NUMBER},
+						{"startedAt", AS_TEXT}, {"finishedAt", AS_TEXT},
+						{"error", AS_TEXT}};
+	struct lookup *k = arg;
+	struct strbuf out = STRBUF_INIT;
+	struct json_writer w;
+
+	if (failed(k, e))
+		return;
+	if (pgresult_rows(r, QUERY_RESULT) == 0) {
+		httpd_reply_problem(k->http, PROBLEM_ETL_JOB_NOT_FOUND, "There is no such job.");
+		return;
+	}
+	jw_init(&w, &out);
+	jw_object(&w);
+	write_row(&w, r, QUERY_RESULT, 0, job, ARRAY_SIZE(job));
+	jw_key(&w, "runs");
+	jw_array(&w);
+	for (size_t i = 0; i < pgresult_rows(r, QUERY_RESULT + 1); i++) {
+		jw_object(&w);
+		jw_key(&w, "id");
+		jw_str(&w, arena_printf(httpd_arena(k->http), "%s.%s", k->job_id,
+					pgresult_text(r, QUERY_RESULT + 1, i, 0)));
+		write_row(&w, r, QUERY_RESULT + 1, i, attempt, ARRAY_SIZE(attempt));
+		jw_end(&w);
+	}
+	jw_end(&w);
+	jw_end(&w);
+	httpd_reply_json(k->http, 200, &out);
+	strbuf_clear(&out);
+}
+
+void records_show_job(const struct call *c)
+{
+	const char *id = httpd_param(c->http, "id");
+	struct lookup *k = lookup_new(c);
+
+	if (strncmp(id, JOB_PREFIX, sizeof(JOB_PREFIX) - 1) != 0 ||
+	    !ulid_valid(slice_of(id + sizeof(JOB_PREFIX) - 1))) {
+		httpd_reply_problem(c->http, PROBLEM_ETL_JOB_NOT_FOUND, "There is no such job.");
+		return;
+	}
+	(void)snprintf(k->job_id, sizeof(k->job_id), "%s", id);
+	k->params[0][0] = k->params[1][0] = k->job_id;
+	k->stmts[0] = (struct pgstmt){&SQL_queryd_read_job, k->params[0]};
+	k->stmts[1] = (struct pgstmt){&SQL_queryd_list_runs, k->params[1]};
+	run(c, k, 2, on_job);
+}

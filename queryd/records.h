@@ -1,0 +1,14 @@
+/*
+ * What the control database keeps about a tenant's data: results of quality checks, jobs. Row level
+ * security shows each transaction one tenant's rows; another tenant's job is 404 like none.
+ */
+#ifndef QUERYD_RECORDS_H
+#define QUERYD_RECORDS_H
+
+#include "queryd/access.h"
+
+void records_list_quality(const struct call *c);    /* GET data-quality?table&state */
+void records_request_refresh(const struct call *c); /* POST projections/{key}:refresh */
+void records_show_job(const struct call *c);        /* GET etl/jobs/{id} */
+
+#endif

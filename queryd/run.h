@@ -1,0 +1,40 @@
+/*
+ * A request as statements, and their results as cells: what compute and explain have in common. The
+ * sources, the data versions and what is pending are read in one snapshot.
+ */
+#ifndef QUERYD_RUN_H
+#define QUERYD_RUN_H
+
+#include "common/pgconn.h"
+#include "queryd/cache.h"
+#include "queryd/cells.h"
+
+#define RUN_SOURCES_MAX 2
+#define RUN_STMTS_MAX   8
+
+struct run {
+	const struct request *request; /* resolved */
+	const struct source *sources[RUN_SOURCES_MAX];
+	size_t nsources;
+	const char *tables[CACHE_TABLES_MAX]; /* read by them, ended by NULL */
+	size_t ntables;
+	const char *const *params; /* of every source statement */
+	struct pgstmt stmts[RUN_STMTS_MAX];
+	size_t nstmts;
+};
+
+/* What a run found out besides the cells. */
+struct run_report {
+	int64_t versions[CACHE_TABLES_MAX]; /* of the tables */
+	int64_t now_us, oldest_us;          /* of the snapshot; oldest event that waits, 0: none */
+	int64_t bytes;
+};
+
+/* Everything lives in the arena; the request is borrowed. */
+void run_prepare(struct run *run, const struct request *r, struct arena *a);
+/* r: of query_start() with run->stmts. NULL when there are over `max` cells. */
+struct cells *run_cells(const struct run *run, const struct pgresult *r, size_t max,
+			struct arena *a);
+void run_report(const struct run *run, const struct pgresult *r, struct run_report *ret);
+
+#endif
