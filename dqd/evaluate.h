@@ -1,0 +1,29 @@
+/*
+ * One evaluation: measures every kind of check for some tenants, judges, stores the results and
+ * raises or resolves alerts, each once, when a state changes.
+ *
+ *   definitions ─▶ measure (a statement per kind) ─▶ judge ─▶ store ─▶ alerts into the outbox
+ */
+#ifndef DQD_EVALUATE_H
+#define DQD_EVALUATE_H
+
+#include "common/pgpool.h"
+
+struct evaluation;
+
+struct evaluate_target {
+	struct pgpool *control, *warehouse;
+	const char *instance;
+	const char *table; /* only this one; NULL: all */
+};
+
+struct evaluate_report {
+	int64_t checked, failing, changed;
+};
+
+/* `tenants` = array literal, copied. fn once, never from inside; e NULL on success. */
+typedef void (*evaluate_fn)(void *arg, const struct evaluate_report *r, const struct err *e);
+void evaluate_start(const struct evaluate_target *t, const char *tenants, evaluate_fn fn,
+		    void *arg);
+
+#endif

@@ -1,0 +1,120 @@
+/* Counting dirty profile cells, table by table; see profiler.h. */
+#include "dqd/profiler.h"
+
+#include "common/metrics.h"
+#include "common/xalloc.h"
+#include "sql_gen.h"
+
+#define PROFILER_MAGIC     OBJ_MAGIC('p')
+#define PROFILE_TIMEOUT_MS (5 * 60 * 1000)
+
+/* Each takes at most $1 marks of its table and returns how many it took. */
+static const struct sql_stmt *const statements[] = {
+	&SQL_dqd_profile_fact_reservation,   &SQL_dqd_profile_fact_room_night,
+	&SQL_dqd_profile_fact_inventory_day, &SQL_dqd_profile_fact_payment,
+	&SQL_dqd_profile_dim_property,       &SQL_dqd_profile_dim_room_type,
+	&SQL_dqd_profile_dim_room,           &SQL_dqd_profile_dim_tenant,
+};
+
+struct profiler {
+	unsigned magic;
+	struct pgpool *pool;
+	char cells_max[24];
+	const char *params[1];
+	size_t next; /* statement */
+	profiler_fn fn;
+	void *arg;
+	bool busy;
+	struct metric *cells;
+};
+
+static void end(struct profiler *p, const struct err *e)
+{
+	p->busy = false;
+	p->fn(p->arg, e);
+}
+
+static void count_next(struct profiler *p);
+
+static void on_counted(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct profiler *p = arg;
+	int64_t taken;
+
+	OBJ_CHECK(p, PROFILER_MAGIC);
+	if (e != NULL) {
+		end(p, e);
+		return;
+	}
+	taken = pgresult_i64(r, 0, 0, 0);
+	metric_add(p->cells, taken);
+	if (taken == 0)
+		p->next++;
+	count_next(p);
+}
+
+static void count_next(struct profiler *p)
+{
+	if (p->next == ARRAY_SIZE(statements)) {
+		end(p, NULL);
+		return;
+	}
+	p->params[0] = p->cells_max;
+	pgpool_exec(p->pool, NULL, statements[p->next], p->params, PROFILE_TIMEOUT_MS, on_counted,
+		    p);
+}
+
+void profiler_run(struct profiler *p, profiler_fn fn, void *arg)
+{
+	OBJ_CHECK(p, PROFILER_MAGIC);
+	ASSERT(!p->busy);
+	p->busy = true;
+	p->fn = fn;
+	p->arg = arg;
+	p->next = 0;
+	count_next(p);
+}
+
+static void on_marked(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct profiler *p = arg;
+
+	OBJ_CHECK(p, PROFILER_MAGIC);
+	(void)r;
+	if (e != NULL)
+		end(p, e);
+	else
+		count_next(p);
+}
+
+void profiler_run_full(struct profiler *p, const char *table, profiler_fn fn, void *arg)
+{
+	OBJ_CHECK(p, PROFILER_MAGIC);
+	ASSERT(!p->busy);
+	p->busy = true;
+	p->fn = fn;
+	p->arg = arg;
+	p->next = 0;
+	p->params[0] = table;
+	pgpool_exec(p->pool, NULL, &SQL_dqd_mark_dirty, p->params, PROFILE_TIMEOUT_MS, on_marked,
+		    p);
+}
+
+struct profiler *profiler_new(struct pgpool *warehouse, int64_t cells_max)
+{
+	struct profiler *p = xcalloc(1, sizeof(*p));
+
+	p->magic = PROFILER_MAGIC;
+	p->pool = warehouse;
+	(void)snprintf(p->cells_max, sizeof(p->cells_max), "%lld", (long long)cells_max);
+	p->cells = metrics_counter("dq_profile_cells_total", "Profile cells counted again");
+	return p;
+}
+
+void profiler_free(struct profiler *p)
+{
+	if (p == NULL)
+		return;
+	p->magic = 0;
+	free(p);
+}

@@ -1,0 +1,22 @@
+/*
+ * Keeps the profiles (rows and nulls per table, tenant and day) in step with the tables: a refresh
+ * marks the cells it touched, this counts them again. Checks read profiles and never scan a fact.
+ */
+#ifndef DQD_PROFILER_H
+#define DQD_PROFILER_H
+
+#include "common/pgpool.h"
+
+struct profiler;
+
+struct profiler *profiler_new(struct pgpool *warehouse, int64_t cells_max) MUST_CHECK;
+void profiler_free(struct profiler *p); /* after the pool is freed */
+
+/* Counts dirty cells of every table until none is left, then calls fn once (never from inside); e
+ * is NULL on success. One at a time. */
+typedef void (*profiler_fn)(void *arg, const struct err *e);
+void profiler_run(struct profiler *p, profiler_fn fn, void *arg);
+/* The same after marking every cell of `table` (NULL: of all tables) dirty. */
+void profiler_run_full(struct profiler *p, const char *table, profiler_fn fn, void *arg);
+
+#endif
