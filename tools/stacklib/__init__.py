@@ -1,0 +1,1 @@
+"""What tools/stack is made of."""
