@@ -1,0 +1,155 @@
+/* Batches: COPY streams that can be sent again, split, and settled item by item. */
+#include "tests/unit/unit.h"
+
+#include "ingestd/batch.h"
+
+#define HEADER_LEN  19
+#define TRAILER_LEN 2
+
+struct seen {
+	size_t counts[OUTCOME_COUNT], nerrors;
+	int calls;
+	bool failed;
+};
+
+static void on_done(void *arg, const struct submission *s)
+{
+	struct seen *seen = arg;
+
+	memcpy(seen->counts, s->counts, sizeof(seen->counts));
+	seen->nerrors = s->nerrors;
+	seen->failed = s->failed;
+	seen->calls++;
+}
+
+static void add(struct batch *b, struct submission *s, uint32_t i, const char *tenant,
+		const char *key)
+{
+	static struct event ev;
+
+	ev = (struct event){
+		.event_id = slice_of(key),
+		.dedupe_key = slice_of(key),
+		.subject = SLICE_LIT("melmastoon.reservation.confirmed.v1"),
+		.domain = SLICE_LIT("reservation"),
+		.tenant_id = slice_of(tenant),
+		.retention_class = SLICE_LIT("regulated"),
+		.published_at_us = EVENT_NO_TIME,
+		.aggregate_version = EVENT_NO_VERSION,
+		.schema_version = 1,
+		.sampling_rate = 1,
+		.payload_key = "payload",
+	};
+	batch_add_event(b, s, i, &ev, SLICE_LIT("{\"a\":1}"), (struct slice){NULL, 0}, 1);
+}
+
+START_TEST(test_stream_can_be_sent_again)
+{
+	struct seen seen = {{0}, 0, 0, false};
+	struct submission *s = submission_new(on_done, &seen);
+	struct batch *b = batch_new(7, false, 1 << 20);
+	struct slice first, second;
+	char *copy;
+
+	add(b, s, 0, "tnt_A", "k1");
+	first = batch_event_stream(b);
+	copy = malloc(first.len);
+	memcpy(copy, first.ptr, first.len);
+	second = batch_event_stream(b);
+	ck_assert_uint_eq(first.len, second.len);
+	ck_assert_mem_eq(copy, second.ptr, second.len);
+	ck_assert_mem_eq(second.ptr + second.len - TRAILER_LEN, "\xff\xff", TRAILER_LEN);
+	free(copy);
+	submission_seal(s);
+	ck_assert_int_eq(seen.calls, 0);
+	batch_settle_events(b, OUTCOME_ACCEPTED);
+	ck_assert_int_eq(seen.calls, 1);
+	ck_assert_uint_eq(seen.counts[OUTCOME_ACCEPTED], 1);
+	batch_free(b);
+}
+END_TEST
+
+START_TEST(test_deltas_count_by_tenant_and_bound_keys)
+{
+	struct seen seen = {{0}, 0, 0, false};
+	struct submission *s = submission_new(on_done, &seen);
+	struct batch *b = batch_new(7, false, 1 << 20);
+
+	add(b, s, 0, "tnt_A", "k2");
+	add(b, s, 1, "tnt_B", "k5");
+	add(b, s, 2, "tnt_A", "k1");
+	add(b, s, 3, "tnt_A", "k10");
+	ck_assert_uint_eq(b->ndeltas, 2);
+	ck_assert_int_eq(b->deltas[0].events, 3);
+	ck_assert(slice_eq_str(b->deltas[0].key_lo, "k1"));
+	ck_assert(slice_eq_str(b->deltas[0].key_hi, "k2"));
+	ck_assert_int_eq(b->deltas[1].events, 1);
+	submission_seal(s);
+	batch_settle_failed(b);
+	ck_assert(seen.failed);
+	batch_free(b);
+}
+END_TEST
+
+START_TEST(test_split_halves_rows_and_deltas)
+{
+	struct seen seen = {{0}, 0, 0, false};
+	struct submission *s = submission_new(on_done, &seen);
+	struct batch *b = batch_new(7, false, 1 << 20), *half;
+	size_t rows;
+	const char *expected = "\0\0\0\x08\0\0\0\0\0\0\0\x09"; /* length, then batch 9 */
+
+	for (uint32_t i = 0; i < 5; i++)
+		add(b, s, i, i < 3 ? "tnt_A" : "tnt_B", "01J0000000000000000000000A");
+	rows = b->rows.len - HEADER_LEN;
+	half = batch_split(b, 9);
+	ck_assert_uint_eq(b->nitems + half->nitems, 5);
+	ck_assert_uint_eq(b->rows.len + half->rows.len - 2 * HEADER_LEN, rows);
+	ck_assert_int_eq(b->deltas[0].events, 2);
+	ck_assert_int_eq(half->deltas[0].events, 1);
+	ck_assert_int_eq(half->deltas[1].events, 2);
+	ck_assert_mem_eq(half->rows.ptr + half->items[0].row + half->items[0].batch_id_at - 4,
+			 expected, 12);
+	submission_seal(s);
+	batch_settle_events(b, OUTCOME_ACCEPTED);
+	batch_settle_events(half, OUTCOME_DUPLICATE);
+	ck_assert_int_eq(seen.calls, 1);
+	ck_assert_uint_eq(seen.counts[OUTCOME_ACCEPTED], 2);
+	ck_assert_uint_eq(seen.counts[OUTCOME_DUPLICATE], 3);
+	batch_free(b);
+	batch_free(half);
+}
+END_TEST
+
+START_TEST(test_refused_event_becomes_a_dead_letter)
+{
+	struct seen seen = {{0}, 0, 0, false};
+	struct submission *s = submission_new(on_done, &seen);
+	struct batch *b = batch_new(7, false, 1 << 20);
+
+	add(b, s, 4, "tnt_A", "k1");
+	submission_seal(s);
+	batch_refuse_only(b, "numeric value out of range");
+	ck_assert_uint_eq(b->nitems, 0);
+	ck_assert_uint_eq(b->ndead, 1);
+	ck_assert_ptr_nonnull(memmem(b->dead.ptr, b->dead.len, "{\"a\":1}", 7));
+	batch_settle_dead(b);
+	ck_assert_int_eq(seen.calls, 1);
+	ck_assert_uint_eq(seen.counts[OUTCOME_DEAD_LETTER], 1);
+	ck_assert_uint_eq(seen.nerrors, 1);
+	batch_free(b);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("batch");
+	TCase *t = tcase_create("batch");
+
+	tcase_add_test(t, test_stream_can_be_sent_again);
+	tcase_add_test(t, test_deltas_count_by_tenant_and_bound_keys);
+	tcase_add_test(t, test_split_halves_rows_and_deltas);
+	tcase_add_test(t, test_refused_event_becomes_a_dead_letter);
+	suite_add_tcase(s, t);
+	return unit_main(s);
+}

@@ -1,0 +1,279 @@
+/* cells and i128: dense periods, exact ratios, currencies, shares, totals from parts. */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+
+#include "common/timestamp.h"
+#include "queryd/cells.h"
+#include "queryd/i128.h"
+
+static struct arena *arena;
+static struct metric_def metric;
+static struct request request;
+
+static void setup(void)
+{
+	arena = arena_new();
+}
+
+static void teardown(void)
+{
+	arena_free(arena);
+}
+
+static int32_t day(const char *text)
+{
+	int32_t d;
+
+	ck_assert_int_eq(timestamp_parse_date(slice_of(text), &d), 0);
+	return d;
+}
+
+static void ask(enum unit_kind unit, const char *numerator, const char *denominator,
+		unsigned dimensions, enum granularity g, const char *from, const char *to)
+{
+	metric = (struct metric_def){.key = "m", .version = 1, .unit = unit};
+	metric.numerator = part_find(numerator);
+	metric.denominator = denominator != NULL ? part_find(denominator) : NULL;
+	request = (struct request){.metric = &metric,
+				   .from = day(from),
+				   .to = day(to),
+				   .granularity = g,
+				   .dimensions = dimensions};
+}
+
+/* property, channel and currency of a row; NULL: not grouped by */
+struct where {
+	const char *date, *property, *channel, *currency;
+};
+
+/* A row of the source of `part`; the other parts of it are 0. */
+static int add(struct cells *c, const char *part, const char *value, struct where w)
+{
+	const struct part *p = part_find(part);
+	const char *row[SOURCE_PART_COLUMN + SOURCE_PARTS_MAX + 1] = {NULL};
+
+	row[0] = w.date;
+	row[1 + DIM_PROPERTY] = w.property;
+	row[1 + DIM_CHANNEL] = w.channel;
+	row[1 + DIM_CURRENCY] = w.currency;
+	for (int i = 0; i < p->source->nparts; i++)
+		row[SOURCE_PART_COLUMN + i] = i == p->column ? value : "0";
+	row[SOURCE_PART_COLUMN + p->source->nparts] = "1";
+	return cells_add(c, p->source, row);
+}
+
+static void put(struct cells *c, const char *part, const char *value, struct where w)
+{
+	ck_assert_int_eq(add(c, part, value, w), 0);
+}
+
+static void expect(const struct cells *c, const char *rows, const char *totals)
+{
+	struct strbuf out = STRBUF_INIT;
+	struct json_writer w;
+
+	jw_init(&w, &out);
+	cells_write_rows(c, &w);
+	ck_assert_str_eq(strbuf_cstr(&out), rows);
+	strbuf_reset(&out);
+	jw_init(&w, &out);
+	cells_write_totals(c, &w);
+	ck_assert_str_eq(strbuf_cstr(&out), totals);
+	strbuf_clear(&out);
+}
+
+START_TEST(test_no_data)
+{
+	struct cells *c;
+
+	ask(UNIT_COUNT, "rooms_sold", NULL, 0, GRANULARITY_NONE, "2026-01-01", "2026-01-31");
+	c = cells_new(&request, 100, arena);
+	cells_finish(c);
+	expect(c, "[{\"m\":0}]", "{\"m\":0}");
+	ask(UNIT_PERCENT, "rooms_sold", "rooms_available", 0, GRANULARITY_NONE, "2026-01-01",
+	    "2026-01-31");
+	c = cells_new(&request, 100, arena);
+	cells_finish(c);
+	expect(c, "[{\"m\":null}]", "{\"m\":null}");
+	ask(UNIT_CURRENCY, "room_revenue", NULL, 0, GRANULARITY_NONE, "2026-01-01", "2026-01-31");
+	c = cells_new(&request, 100, arena);
+	cells_finish(c);
+	expect(c, "[{\"currency\":null,\"m\":\"0\"}]", "{\"currency\":null,\"m\":\"0\"}");
+	ask(UNIT_COUNT, "rooms_sold", NULL, DIM_BIT(DIM_PROPERTY), GRANULARITY_NONE, "2026-01-01",
+	    "2026-01-31");
+	c = cells_new(&request, 100, arena);
+	cells_finish(c);
+	expect(c, "[]", "{\"m\":0}");
+}
+END_TEST
+
+/* Every group seen x every period; weeks begin on Monday, the first one before the window. */
+START_TEST(test_dense)
+{
+	struct cells *c;
+
+	ask(UNIT_PERCENT, "rooms_sold", "rooms_available", DIM_BIT(DIM_PROPERTY), GRANULARITY_WEEK,
+	    "2026-01-01", "2026-01-12");
+	c = cells_new(&request, 100, arena);
+	put(c, "rooms_sold", "1", (struct where){"2026-01-05", "b", NULL, NULL});
+	put(c, "rooms_available", "3", (struct where){"2026-01-05", "b", NULL, NULL});
+	put(c, "rooms_available", "4", (struct where){"2026-01-12", "a", NULL, NULL});
+	cells_finish(c);
+	ck_assert_uint_eq(cells_count(c), 6);
+	ck_assert_int_eq(cells_facts(c), 3);
+	expect(c,
+	       "[{\"date\":\"2025-12-29\",\"property_id\":\"a\",\"m\":null},"
+	       "{\"date\":\"2025-12-29\",\"property_id\":\"b\",\"m\":null},"
+	       "{\"date\":\"2026-01-05\",\"property_id\":\"a\",\"m\":null},"
+	       "{\"date\":\"2026-01-05\",\"property_id\":\"b\",\"m\":0.3333333333333333},"
+	       "{\"date\":\"2026-01-12\",\"property_id\":\"a\",\"m\":0},"
+	       "{\"date\":\"2026-01-12\",\"property_id\":\"b\",\"m\":null}]",
+	       "{\"m\":0.14285714285714285}");
+}
+END_TEST
+
+START_TEST(test_currencies)
+{
+	struct cells *c;
+
+	ask(UNIT_CURRENCY, "room_revenue", "rooms_sold", 0, GRANULARITY_NONE, "2026-01-01",
+	    "2026-01-31");
+	c = cells_new(&request, 100, arena);
+	put(c, "room_revenue", "100", (struct where){NULL, NULL, NULL, "USD"});
+	put(c, "rooms_sold", "8", (struct where){NULL, NULL, NULL, "USD"});
+	put(c, "room_revenue", "9223372036854775807000", (struct where){NULL, NULL, NULL, "AFN"});
+	put(c, "rooms_sold", "1", (struct where){NULL, NULL, NULL, "AFN"});
+	put(c, "rooms_sold", "0", (struct where){NULL, NULL, NULL, NULL}); /* free nights */
+	cells_finish(c);
+	expect(c,
+	       "[{\"currency\":\"AFN\",\"m\":\"9223372036854775807000\"},"
+	       "{\"currency\":\"USD\",\"m\":\"12\"}]", /* 12.5: to the even one */
+	       "null");
+}
+END_TEST
+
+/* revpar: rooms are those of properties of the currency, or all where nobody has that currency. */
+START_TEST(test_rooms_of_currencies)
+{
+	struct cells *c;
+
+	ask(UNIT_CURRENCY, "room_revenue", "rooms_available", 0, GRANULARITY_NONE, "2026-01-01",
+	    "2026-01-31");
+	c = cells_new(&request, 100, arena);
+	put(c, "room_revenue", "1000", (struct where){NULL, NULL, NULL, "USD"});
+	put(c, "room_revenue", "3000", (struct where){NULL, NULL, NULL, "EUR"});
+	put(c, "rooms_available", "10", (struct where){NULL, NULL, NULL, "USD"});
+	put(c, "rooms_available", "20", (struct where){NULL, NULL, NULL, NULL});
+	cells_finish(c);
+	expect(c, "[{\"currency\":\"EUR\",\"m\":\"100\"},{\"currency\":\"USD\",\"m\":\"100\"}]",
+	       "null");
+
+	c = cells_new(&request, 100, arena);
+	put(c, "rooms_available", "20", (struct where){NULL, NULL, NULL, NULL});
+	cells_finish(c);
+	expect(c, "[{\"currency\":null,\"m\":\"0\"}]", "{\"currency\":null,\"m\":\"0\"}");
+}
+END_TEST
+
+START_TEST(test_shares)
+{
+	static const char *only_ota[] = {"ota"};
+	struct cells *c;
+
+	ask(UNIT_PERCENT, "rooms_sold", NULL, DIM_BIT(DIM_PROPERTY), GRANULARITY_NONE, "2026-01-01",
+	    "2026-01-31");
+	metric.share = true;
+	c = cells_new(&request, 100, arena);
+	put(c, "rooms_sold", "1", (struct where){NULL, "a", "ota", NULL});
+	put(c, "rooms_sold", "3", (struct where){NULL, "a", "direct", NULL});
+	put(c, "rooms_sold", "4", (struct where){NULL, "b", "ota", NULL});
+	cells_finish(c);
+	expect(c,
+	       "[{\"property_id\":\"a\",\"channel\":\"direct\",\"m\":0.75},"
+	       "{\"property_id\":\"a\",\"channel\":\"ota\",\"m\":0.25},"
+	       "{\"property_id\":\"b\",\"channel\":\"ota\",\"m\":1}]",
+	       "{\"m\":1}");
+
+	/* a filter on channels chooses rows */
+	request.in[DIM_CHANNEL] = (struct value_list){only_ota, 1, true};
+	c = cells_new(&request, 100, arena);
+	put(c, "rooms_sold", "1", (struct where){NULL, "a", "ota", NULL});
+	put(c, "rooms_sold", "3", (struct where){NULL, "a", "direct", NULL});
+	cells_finish(c);
+	expect(c, "[{\"property_id\":\"a\",\"channel\":\"ota\",\"m\":0.25}]", "{\"m\":0.25}");
+}
+END_TEST
+
+START_TEST(test_limit)
+{
+	struct cells *c;
+	char name[16];
+
+	ask(UNIT_COUNT, "rooms_sold", NULL, DIM_BIT(DIM_PROPERTY), GRANULARITY_DAY, "2026-01-01",
+	    "2026-01-10");
+	c = cells_new(&request, 1000, arena);
+	for (int i = 0; i < 100; i++) {
+		(void)snprintf(name, sizeof(name), "p%03d", i);
+		put(c, "rooms_sold", "1", (struct where){"2026-01-10", name, NULL, NULL});
+	}
+	ck_assert_int_eq(
+		add(c, "rooms_sold", "1", (struct where){"2026-01-10", "more", NULL, NULL}),
+		-E2BIG);
+	ck_assert_int_eq(
+		add(c, "rooms_sold", "1", (struct where){"2026-01-10", "p000", NULL, NULL}),
+		-E2BIG);
+}
+END_TEST
+
+START_TEST(test_i128)
+{
+	static const struct {
+		int64_t n, d, q;
+	} quotients[] = {{5, 2, 2}, {7, 2, 4},  {-5, 2, -2}, {-7, 2, -4}, {5, -2, -2},
+			 {8, 3, 3}, {7, 3, 2},  {-8, 3, -3}, {0, 5, 0},   {1, 2, 0},
+			 {3, 2, 2}, {-1, 2, 0}, {9, 10, 1},  {1, 3, 0}};
+	static const char *const bad[] = {
+		"",   "-",   "1.5", "+1",
+		" 1", "1e3", "NaN", "999999999999999999999999999999999999999"};
+	static const char *const good[] = {"0", "-1", "99999999999999999999999999999999999999",
+					   "-99999999999999999999999999999999999999"};
+	struct strbuf out = STRBUF_INIT;
+	i128 v;
+
+	for (size_t i = 0; i < ARRAY_SIZE(quotients); i++)
+		ck_assert_int_eq((int64_t)i128_divide_half_even(quotients[i].n, quotients[i].d),
+				 quotients[i].q);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		ck_assert_int_lt(i128_parse(bad[i], &v), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		ck_assert_int_eq(i128_parse(good[i], &v), 0);
+		strbuf_reset(&out);
+		i128_append(&out, v);
+		ck_assert_str_eq(strbuf_cstr(&out), good[i]);
+	}
+	strbuf_clear(&out);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("cells");
+	TCase *tc = tcase_create("cells");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_no_data);
+	tcase_add_test(tc, test_dense);
+	tcase_add_test(tc, test_currencies);
+	tcase_add_test(tc, test_rooms_of_currencies);
+	tcase_add_test(tc, test_shares);
+	tcase_add_test(tc, test_limit);
+	tcase_add_test(tc, test_i128);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+int main(void)
+{
+	return unit_main(suite());
+}
