@@ -1,0 +1,37 @@
+"""Fixtures of the integration tests; see harness.py."""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import harness
+
+# fixtures of several files: the SQL alone; a random hotel behind queryd
+pytest_plugins = ["warehouse", "hotel"]
+
+
+@pytest.fixture(scope="session")
+def stack(request):
+    """One running stack that all tests share: use tenants of your own, restart what you kill."""
+    shared = harness.Stack()
+    try:
+        yield shared.up()
+    finally:
+        shared.close(keep=request.session.testsfailed > 0)
+
+
+@pytest.fixture
+def make_stack(request):
+    """make_stack(...) is a harness.Stack of the test's own, not yet up."""
+    made, failed_before = [], request.session.testsfailed
+
+    def make(**options):
+        made.append(harness.Stack(**options))
+        return made[-1]
+
+    yield make
+    for one in reversed(made):
+        one.close(keep=request.session.testsfailed > failed_before)

@@ -1,0 +1,129 @@
+"""The migrations, the SQL of ingestd, and how workers take turns, on a Postgres of its own."""
+import hashlib
+
+import pytest
+
+import pgcluster
+import warehouse as wh
+from events import TENANT, confirmed, event, ident, item, reservation
+from pgcluster import PgError
+from warehouse import fact
+
+
+# ---- migrations and statements
+
+def test_a_second_database_of_the_cluster_migrates(cluster):
+    cluster.create("again")
+    with cluster.connect("again") as admin:
+        pgcluster.migrate(admin)
+        assert admin.query("select count(*) from analytics_curated.dim_calendar")[0][0] == "11323"
+        assert admin.query("select count(*) from pg_class c join pg_namespace n on n.oid = relnamespace where relkind in ('r', 'v', 'p', 'S')"
+                           " and nspname in ('analytics', 'analytics_run', 'events_raw', 'analytics_curated', 'tenant_views')"
+                           " and relowner <> 'analytics_owner'::regrole") == [["0"]]
+
+
+def test_calendar(world):
+    def of(date):
+        return world.rows("select solar_hijri_year, solar_hijri_month, solar_hijri_day, hijri_year, hijri_month, hijri_day, iso_week,"
+                          " weekend_thu_fri from analytics_curated.dim_calendar where date = $1::date", date)[0]
+    assert of("2021-03-21") == ["1400", "1", "1", "1442", "8", "7", "11", "f"]
+    assert of("2025-03-20") == ["1403", "12", "30", "1446", "9", "20", "12", "t"]  # the last day of a leap year
+    assert of("2024-07-08")[3:6] == ["1446", "1", "1"]
+    assert world.value("select bool_and(next = date + 1) from (select date, lead(date) over (order by date) as next"
+                       " from analytics_curated.dim_calendar) d where next is not null") == "t"
+
+
+# ---- landing
+
+def test_suspects_are_told_apart(world):
+    first = confirmed("2024-01-01T10:00", ident("rsv", 1), [item("2024-01-10", "2024-01-12")])
+    wh.land(world.ingestd, [first])
+    with pytest.raises(PgError) as again:
+        wh.land(world.ingestd, [first])
+    assert again.value.sqlstate == "23505"
+    world.ingestd.query("rollback")
+    same = dict(reversed(first.items()))
+    other = first | {"payload": first["payload"] | {"channel": "ota"}}
+    new = reservation("cancelled", "2024-01-02T10:00", ident("rsv", 1))
+    assert wh.land_suspects(world.ingestd, [same, other, new, new, new | {"payload": {}}]) == \
+        ["duplicate", "conflict", "accepted", "duplicate", "conflict"]
+    assert wh.land_suspects(world.ingestd, [other]) == ["conflict"]
+    assert world.value("select count(*) from events_raw.event") == "2"
+    assert world.rows("select domain, events, consumer from analytics_run.delta order by batch_id") == \
+        [["reservation", "1", "reservation"], ["reservation", "1", "reservation"]]
+    assert world.rows("select reason, times, convert_from(body, 'UTF8')::jsonb -> 'payload' ->> 'channel' from analytics_run.dead_letter"
+                      " order by times desc") == [["conflict", "2", "ota"], ["conflict", "1", None]]
+
+
+def test_dead_letters_count_up(world):
+    def dead(n):
+        return [("text", f"dlq_{n}"), ("bytea", hashlib.sha256(b"bad_json\0{").digest()), ("text", None), ("text", None), ("text", None),
+                ("text", None), ("text", "bad_json"), ("text", "offset 1"), ("text", "warning"), ("bytea", b"{"), ("text", None), ("text", "http")]
+    for part in ([dead(1)], [dead(2), dead(3)]):
+        world.ingestd.script(wh.script("land_batch_dead"), *[wh.binary([])] * 3, wh.binary(part))
+    assert world.rows("select dead_letter_id, times from analytics_run.dead_letter") == [["dlq_1", "3"]]
+
+
+def test_raw_is_out_of_reach(world):
+    wh.land(world.ingestd, [reservation("cancelled", "2024-01-02T10:00", ident("rsv", 1))])
+    for conn, statement in (
+            (world.ingestd, "select body from events_raw.event"), (world.ingestd, "delete from events_raw.event"),
+            (world.ingestd, "update events_raw.event set body = ''"), (world.ingestd, "select key from analytics_run.scope_key"),
+            (world.etld, "delete from events_raw.event"), (world.etld, "update events_raw.event set body = ''"),
+            (world.etld, "insert into events_raw.event select * from events_raw.event"),
+            (world.connect("analytics_dqd"), "select 1 from events_raw.event"),
+            (world.connect("analytics_queryd"), "select 1 from analytics_curated.fact_reservation")):
+        with pytest.raises(PgError) as refused:
+            conn.query(statement)
+        assert refused.value.sqlstate == "42501", statement
+
+
+def test_ids_that_are_no_ulid_land_and_a_missing_month_does_not(world):
+    odd = [reservation("cancelled", "2024-01-02T10:00", ident("rsv", n)) | {"id": i} for n, i in enumerate(("payment-17", "~", "0", "01HZ"))]
+    wh.land(world.ingestd, odd)
+    assert wh.land_suspects(world.ingestd, odd) == ["duplicate"] * 4
+    world.admin.query("drop table events_raw.event_203001")
+    late = reservation("cancelled", "2030-01-02T10:00", ident("rsv", 1))
+    with pytest.raises(PgError) as missing:
+        wh.land(world.ingestd, [late])
+    assert missing.value.sqlstate == "23514"
+    world.ingestd.query("rollback")
+    assert world.etld.statement(wh.ETLD + "ensure_partitions.sql", "2029-11-01", "2030-03-01") == [["1"]]
+    wh.land(world.ingestd, [late])
+
+
+# ---- taking turns
+
+def test_take_is_fair_and_bounded(world):
+    tenants = [t for t in (ident("tnt", n) for n in range(400)) if world.value("select analytics_run.shard_of($1)", t) == "3"][:3]
+    wh.land(world.ingestd, [event("reservation.cancelled", "2024-01-01T00:00", {"reservationId": str(n)}, tenants[0], n) for n in range(100)], 10)
+    wh.land(world.ingestd, [event("reservation.cancelled", "2024-01-01T00:00", {"reservationId": str(n)}, t, n) for t in tenants[1:] for n in range(10)], 10)
+    world.etld.query("begin")
+    batches, took, _, events, *_ = world.etld.statement(wh.ETLD + "take_delta.sql", "reservation", 3, 40)[0]
+    assert events == "40" and set(tenants) == set(took.strip("{}").split(","))
+    assert world.etld.statement(wh.ETLD + "take_delta.sql", "reservation", 3, 1)[0][3] == "10"  # one delta, however large
+    assert world.etld.statement(wh.ETLD + "take_delta.sql", "reservation", 4, 40)[0][0] is None
+    world.etld.query("rollback")
+    assert world.value("select sum(events) from analytics_run.delta") == "120"
+    assert wh.drain(world.etld) > 0 and world.value("select count(*) from analytics_run.delta") == "0"
+
+
+def test_two_workers_and_one_key(world):
+    rsv = ident("rsv", 1)
+    shard = int(world.value("select analytics_run.shard_of($1)", TENANT))
+    world.apply([confirmed("2024-01-01T10:00", rsv, [item("2024-02-01", "2024-02-03")])])
+    wh.land(world.ingestd, [reservation("checked_in", "2024-02-01T15:00", rsv)])
+    other = world.connect("analytics_etld")
+    other.query("set lock_timeout = '2s'")  # without the lock it would wait for the first worker, which is us
+    seen = []
+
+    def interfere(*_):
+        """While the first worker stands between reading the queue and writing, newer events land and a second one tries."""
+        wh.land(world.ingestd, [reservation("checked_out", "2024-02-03T09:00", rsv)])
+        seen.append(wh.unit(other, "reservation", shard))
+
+    assert wh.unit(world.etld, "reservation", shard, on_rebuild=interfere)
+    assert seen == [False]
+    assert fact(world, rsv, "status") == ("checked_in",)
+    assert wh.unit(other, "reservation", shard)
+    assert fact(world, rsv, "status") == ("checked_out",)

@@ -1,0 +1,130 @@
+"""dqd: for each kind of check a planted fault turns it from pass to fail, and its repair back."""
+
+import json
+
+import pytest
+
+from harness import BIN, run, wait_until
+
+TENANT = "tnt_01HZ00000000000000000000DQ"
+
+
+def check(stack):
+    """Counts and judges everything now: `dqd run`."""
+    run([f"{BIN}/dqd", "-c", stack.path("etc", "dqd.conf"), "run"])
+
+
+def state(stack, table, kind, column=None):
+    where = f"c.column_name = '{column}'" if column else "c.column_name is null"
+    rows = stack.psql(
+        "select r.state from analytics.dq_results r join analytics.dq_checks c using (check_id) "
+        f"where r.tenant_id = '{TENANT}' and c.table_name = '{table}' and c.kind = '{kind}' and {where}")
+    return rows[0][0] if rows else None
+
+
+def alerts(stack):
+    """What the outbox says about this tenant's checks: (table, kind, state), in order."""
+    rows = stack.psql("select envelope from analytics_run.outbox where ordering_key = "
+                      f"'{TENANT}' and subject like '%data_quality.alert%' order by outbox_id")
+    payloads = [json.loads(row[0])["payload"] for row in rows]
+    return [(p["table"], p["kind"], p["state"]) for p in payloads]
+
+
+def event(n, verb, payload):
+    at = f"2026-03-{n + 1:02d}T10:00:00.000Z"
+    return {"id": f"evt_01KJM000000000000000000D{n:02d}", "subject": f"melmastoon.reservation.{verb}.v1",
+            "occurredAt": at, "tenantId": TENANT, "correlationId": "cor_1",
+            "producedBy": {"service": "reservation-service", "version": "1", "instance": "t"},
+            "metadata": {"schemaVersion": 1, "orderingKey": "k", "retentionClass": "regulated"},
+            "payload": payload}
+
+
+def reservation(n):
+    night = {"amountMicro": "50000000", "currency": "EUR"}
+    return event(n, "confirmed", {
+        "reservationId": f"rsv_01KJM000000000000000000R{n:02d}", "propertyId": "ppt_01KJM0000000000000000000P1",
+        "channel": "direct", "items": [{
+            "itemId": f"rit_01KJM000000000000000000T{n:02d}", "roomTypeId": "rmt_01KJM0000000000000000000T1",
+            "stay": {"start": "2026-04-10", "end": "2026-04-12"},
+            "nightlyRates": [{"date": "2026-04-10", "amount": night}, {"date": "2026-04-11", "amount": night}]}],
+        "total": {"amountMicro": "100000000", "currency": "EUR"}})
+
+
+@pytest.fixture(scope="module")
+def checked(stack):
+    """Some reservations, applied and found in order."""
+    stack.send_events([reservation(n) for n in range(20)])
+    stack.wait()
+    check(stack)
+    assert state(stack, "fact_reservation", "row_count_drift") == "pass"
+    assert state(stack, "fact_room_night", "row_count_drift") == "pass"
+    assert state(stack, "fact_room_night", "null_rate", "rate_micro") == "pass"
+    assert state(stack, "fact_reservation", "freshness") == "pass"
+    return stack
+
+
+FAULTS = {
+    "rows lost": (
+        ("fact_room_night", "row_count_drift", None),
+        "create table public.kept as select * from analytics_curated.fact_room_night_v1 "
+        f"where tenant_id = '{TENANT}' and reservation_id like '%R03'; "
+        f"delete from analytics_curated.fact_room_night_v1 where tenant_id = '{TENANT}' and reservation_id like '%R03'",
+        "insert into analytics_curated.fact_room_night_v1 select * from public.kept; drop table public.kept"),
+    "rows too many": (
+        ("fact_reservation", "row_count_drift", None),
+        "insert into analytics_curated.fact_reservation_v1 select (jsonb_populate_record(r, "
+        "'{\"reservation_id\": \"rsv_planted\", \"night_rows\": 0}')).* from analytics_curated.fact_reservation_v1 r "
+        f"where tenant_id = '{TENANT}' limit 1",
+        f"delete from analytics_curated.fact_reservation_v1 where tenant_id = '{TENANT}' and reservation_id = 'rsv_planted'"),
+    "a null": (
+        ("fact_room_night", "null_rate", "rate_micro"),
+        "update analytics_curated.fact_room_night_v1 set rate_micro = null "
+        f"where tenant_id = '{TENANT}' and reservation_id like '%R05'",
+        "update analytics_curated.fact_room_night_v1 set rate_micro = 50000000 "
+        f"where tenant_id = '{TENANT}' and reservation_id like '%R05'"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_fault(checked, fault):
+    key, plant, repair = FAULTS[fault]
+    before = len(alerts(checked))
+    checked.psql(plant)
+    check(checked)
+    assert state(checked, *key) == "fail"
+    check(checked)  # still failing: no second alert
+    checked.psql(repair)
+    check(checked)
+    assert state(checked, *key) == "pass"
+    mine = [a for a in alerts(checked)[before:] if a[:2] == key[:2]]
+    assert mine == [(*key[:2], "raised"), (*key[:2], "resolved")]
+
+
+def test_freshness(checked):
+    """An event that waits longer than its table may: with etld gone, and the limit at a second."""
+    checked.psql("insert into analytics.dq_checks (check_id, tenant_id, table_name, kind, params) values "
+                 f"('dqc_01KJM0000000000000000000F1', '{TENANT}', 'fact_reservation', 'freshness', '{{\"limit\": 0.5}}')")
+    checked.kill("etld")
+    checked.send_events([reservation(21)])
+    wait_until(lambda: checked.psql(
+        f"select 1 from analytics_run.delta where tenant_id = '{TENANT}' and landed_at < now() - interval '1 s'"))
+    check(checked)
+    own = "select r.state from analytics.dq_results r where r.check_id = 'dqc_01KJM0000000000000000000F1'"
+    assert checked.psql(own) == [["fail"]]
+    checked.up()
+    checked.wait()
+    check(checked)
+    assert checked.psql(own) == [["pass"]]
+    checked.psql("delete from analytics.dq_checks where check_id = 'dqc_01KJM0000000000000000000F1'")
+
+
+def test_after_each_refresh(checked):
+    """The running daemon checks what a refresh touched, without being told."""
+    def evaluated():
+        return checked.psql("select max(evaluated_at) from analytics.dq_results "
+                            f"where tenant_id = '{TENANT}'")[0][0]
+    before = evaluated()
+    checked.send_events([reservation(22)])
+    checked.wait()
+    wait_until(lambda: evaluated() > before, timeout=30)
+    wait_until(lambda: state(checked, "fact_reservation", "row_count_drift") == "pass", timeout=30)

@@ -1,0 +1,191 @@
+"""The cache of queryd, the age of its answers, and what it does while a neighbour is away or slow."""
+
+import contextlib
+import datetime as dt
+import fractions
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from harness import BIN, FAULTS, Stack, http_request, wait_until
+from hotel import API, CODES, STAYED, UTC, WINDOW, Hotel, compute
+
+
+def test_cached_answers_are_the_same_until_the_data_change(stack):
+    hotel = Hotel("cached")
+    hotel.property("p", 5)
+    hotel.stay("p", 1, "2024-03-01", 2, then=STAYED)
+    hotel.send(stack)
+    token = stack.token(hotel.tenant)
+    first, second = (stack.compute(token, "adr", dateRange=WINDOW) for _ in range(2))
+    assert second.headers["X-Cache"] == "HIT"
+    assert first.headers["ETag"] == second.headers["ETag"]
+    changing = ("asOf", "bytesScanned", "cache")
+    a, b = ({k: v for k, v in x.json().items() if k not in changing} for x in (first, second))
+    assert a == b
+
+    etag = {"If-None-Match": second.headers["ETag"]}
+    path, body = f"{API}/metrics/adr:compute", {"dateRange": WINDOW}
+    unchanged = stack.http("POST", "queryd", path, body, token, etag)
+    assert unchanged.status == 304 and unchanged.body == b"" and unchanged.headers["ETag"] == second.headers["ETag"]
+    listed = {"If-None-Match": 'W/"x", ' + second.headers["ETag"]}
+    assert stack.http("POST", "queryd", path, body, token, listed).status == 304
+    assert stack.http("POST", "queryd", path, body, token, {"If-None-Match": '"x"'}).status == 200
+
+    for n in range(2, 6):  # each commit is seen at once, by everybody
+        hotel.stay("p", n, "2024-03-05", 1, rate=100 * n, then=STAYED)
+        hotel.send(stack)
+        revenue = 200 + sum(100 * k for k in range(2, n + 1))
+        want = [{"currency": "USD", "adr": str(round(fractions.Fraction(revenue * 10**6, n + 1)))}]
+        wait_until(lambda: compute(stack, token, "adr")["rows"] == want, timeout=2)
+    assert stack.http("POST", "queryd", path, body, token, etag).status == 200
+
+
+def test_scopes_do_not_share_answers(stack, random_hotel):
+    kabul, dushanbe = (random_hotel.id("ppt", key) for key in ("kabul", "dushanbe"))
+    tokens = [stack.token(random_hotel.tenant), stack.token(random_hotel.tenant, "--property", kabul),
+              stack.token(random_hotel.tenant, "--property", dushanbe)]
+    for _ in range(2):
+        everything, one, other = (compute(stack, t, "rooms_sold")["rows"][0]["rooms_sold"] for t in tokens)
+        assert everything == one + other and one and other
+    assert {r["property_id"] for r in compute(stack, tokens[1], "rooms_available", dimensions=["property_id"])["rows"]} == {kabul}
+
+
+@pytest.fixture(scope="module")
+def own():
+    """A stack whose parts are killed; each test leaves it whole."""
+    made = Stack()
+    try:
+        yield made.up()
+    finally:
+        made.close()
+
+
+def test_an_unapplied_event_is_told(own):
+    hotel = Hotel("late")
+    hotel.property("p", 2)
+    hotel.send(own)
+    token = own.token(hotel.tenant)
+    assert compute(own, token, "rooms_available")["freshnessSeconds"] == 0
+    own.kill("etld")
+    hotel.stay("p", 1, "2024-03-01", 2)
+    own.send_events(hotel.events)
+    for cache in ("HIT", "MISS"):
+        body = {} if cache == "HIT" else {"granularity": "day"}
+        aged = wait_until(lambda: (lambda r: r if r["freshnessSeconds"] >= 1 else None)(
+            compute(own, token, "rooms_available", **body)))
+        assert aged["asOf"] < dt.datetime.now(UTC).isoformat()
+    late = lambda: {p["key"] for p in own.http("GET", "queryd", f"{API}/projections", token=token).json()["items"]
+                    if p["freshnessSeconds"] > 0}
+    wait_until(lambda: late() == {"fact_reservation", "fact_room_night"})
+    own.up()
+    own.wait()
+    wait_until(lambda: compute(own, token, "rooms_available")["freshnessSeconds"] == 0)
+
+
+def test_redis_comes_and_goes(own):
+    hotel = Hotel("redis")
+    hotel.property("p", 3)
+    hotel.stay("p", 0, "2024-03-01", 1, then=STAYED)
+    hotel.send(own)
+    token = own.token(hotel.tenant)
+    sold = lambda: compute(own, token, "rooms_sold")["rows"][0]["rooms_sold"]
+    assert sold() == sold() == 1
+    own.kill("redis")
+    for n in range(1, 4):
+        hotel.stay("p", n, "2024-03-02", 1, then=STAYED)
+        hotel.send(own)
+        answer = own.compute(token, "rooms_sold", dateRange=WINDOW)
+        assert answer.headers["X-Cache"] == "BYPASS"
+        assert answer.json()["rows"] == [{"rooms_sold": n + 1}]
+    own.up()
+    wait_until(lambda: own.compute(token, "rooms_sold", dateRange=WINDOW).headers["X-Cache"] == "HIT")
+    assert sold() == 4
+    assert own.http("GET", "queryd", "/ready").status == 200
+
+
+def test_a_paused_redis_does_not_stop_answers(own):
+    hotel = Hotel("pause")
+    hotel.property("p", 3)
+    hotel.send(own)
+    token = own.token(hotel.tenant)
+    assert compute(own, token, "rooms_sold")["rows"] == [{"rooms_sold": 0}]
+    os.kill(own.pid("redis"), signal.SIGSTOP)
+    try:
+        assert compute(own, token, "rooms_sold")["rows"] == [{"rooms_sold": 0}]
+    finally:
+        os.kill(own.pid("redis"), signal.SIGCONT)
+
+
+def test_postgres_comes_and_goes(own):
+    hotel = Hotel("postgres")
+    hotel.property("p", 3)
+    hotel.send(own)
+    token = own.token(hotel.tenant)
+    assert compute(own, token, "rooms_sold")["rows"] == [{"rooms_sold": 0}]
+    own.kill("postgres")
+    gone = own.compute(token, "rooms_sold", dateRange=WINDOW, granularity="day")
+    assert gone.status == 503 and gone.json()["code"] == CODES + "GENERAL.UNAVAILABLE"
+    assert gone.headers["Retry-After"]
+    own.up()
+    wait_until(lambda: own.compute(token, "rooms_sold", dateRange=WINDOW, granularity="day").status == 200)
+
+
+@contextlib.contextmanager
+def another_queryd(stack, **settings):
+    """The url of one more queryd beside that of the stack, with settings of its own."""
+    options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+    queryd = subprocess.Popen([os.path.join(BIN, "queryd"), "-c", stack.path("etc", "queryd.conf"), "-o",
+                               "listen=127.0.0.1:0", *options], stderr=subprocess.PIPE, text=True)
+    try:
+        lines = (json.loads(line) for line in queryd.stderr)
+        url = "http://" + next(line["listen"] for line in lines if line["message"] == "ready")
+        wait_until(lambda: http_request("GET", url + "/ready").status == 200)
+        yield url
+    finally:
+        queryd.terminate()
+        assert FAULTS[0] not in queryd.stderr.read() and queryd.wait(30) == 0
+
+
+def test_a_slow_query_ends(stack):
+    """It waits for a lock: 504 in time, and afterwards the connection is good again."""
+    hotel = Hotel("slow")
+    hotel.property("p", 2)
+    hotel.send(stack)
+    headers = {"Authorization": "Bearer " + stack.token(hotel.tenant)}
+    table = "analytics_curated.fact_inventory_day_v1"
+    with another_queryd(stack, query_timeout="1s") as url:
+        def ask(metric, **options):
+            return http_request("POST", f"{url}{API}/metrics/{metric}:compute", {"dateRange": WINDOW}, headers, **options)
+
+        assert ask("rooms_sold").status == 200
+        locker = subprocess.Popen(["psql", "-XAtq", stack.env["DATABASE_URL"]], stdin=subprocess.PIPE, text=True)
+        try:
+            locker.stdin.write(f"begin; lock table {table} in access exclusive mode;\n")
+            locker.stdin.flush()
+            wait_until(lambda: stack.psql("select count(*) from pg_locks where mode = 'AccessExclusiveLock' and granted"
+                                          f" and relation = '{table}'::regclass") == [["1"]])
+            answer = ask("rooms_available")
+            assert answer.status == 504 and answer.json()["code"] == CODES + "ANALYTICS.QUERY_TIMEOUT"
+            with pytest.raises(TimeoutError):  # a client that leaves takes its query with it
+                ask("revpar", timeout=0.3)
+            wait_until(lambda: stack.psql("select count(*) from pg_stat_activity where state = 'active'"
+                                          f" and usename = '{hotel.tenant}'") == [["0"]], timeout=5)
+        finally:
+            locker.communicate("rollback;\n")
+        assert ask("rooms_available").status == 200
+
+
+def test_limits(stack, random_hotel, token):
+    headers = {"Authorization": "Bearer " + token}
+    with another_queryd(stack, result_cells="100", tenant_rate="20") as url:
+        answers = [http_request("GET", f"{url}{API}/metrics", headers=headers) for _ in range(60)]
+        refused = [a for a in answers if a.status == 429]
+        assert refused and refused[0].json()["code"] == CODES + "GENERAL.RATE_LIMITED" and refused[0].headers["Retry-After"]
+        body = {"dateRange": {**WINDOW, "to": "2024-05-13"}, "granularity": "day", "dimensions": ["channel"]}
+        large = wait_until(lambda: (lambda a: a if a.status != 429 else None)(http_request(
+            "POST", f"{url}{API}/metrics/rooms_sold:compute", body, headers)))
+        assert large.status == 422 and large.json()["code"] == CODES + "ANALYTICS.QUERY_REJECTED"
