@@ -1,5 +1,7 @@
 # Debian's own python3: the one that the pytest of `make deps` belongs to
 PYTHON := /usr/bin/python3
+# files of integration tests side by side, each process with a stack of its own
+PYTEST_JOBS ?= $(shell nproc)
 
 # unit: one check suite a file test_*.c, linked with every daemon module except main.c, libcommon
 # and, as far as it uses them, the fixtures (the other files of tests/unit)
@@ -28,7 +30,8 @@ unit: $(UNIT_BINS) ## unit tests
 	@set -e; for t in $(UNIT_BINS); do echo "  UNIT    $$(basename $$t)"; CK_VERBOSITY=normal $$t; done
 
 integration: all $(TEST_PROGS) ## integration tests on a private Postgres and Redis
-	@MODE=$(MODE) $(PYTHON) -m pytest -q -x -p no:cacheprovider tests/integration
+	@MODE=$(MODE) $(PYTHON) -m pytest -q -x -n $(PYTEST_JOBS) --dist loadfile \
+		-p no:cacheprovider tests/integration
 
 test: deps ## everything that must pass: unit, then integration
 	@$(MAKE) --no-print-directory unit integration

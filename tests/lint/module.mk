@@ -3,7 +3,7 @@
 JOBS      := $(shell nproc)
 TIDY_SRCS := $(filter-out tests/fuzz/%,$(shell git ls-files '*.c' 2>/dev/null))
 # cppcheck reads no system headers; without this one's macros it cannot parse lists
-QUEUE_H   := /usr/include/$(shell $(CC) -dumpmachine)/sys/queue.h
+QUEUE_H    = /usr/include/$(shell $(CC) -dumpmachine)/sys/queue.h
 LINT_DIRS := $(wildcard common ingestd etld queryd dqd tools)
 
 $(B)/lint/%.tidy: $(B)/%.o .clang-tidy
