@@ -39,7 +39,20 @@ test: deps ## everything that must pass: unit, then integration
 bench: deps-bench all $(TEST_PROGS) ## benchmarks beside baselines of the same run (build/bench.md)
 	@MODE=$(MODE) $(PYTHON) tests/bench/bench.py
 
-.PHONY: unit integration test bench
+KILLS ?= 100
+CRASH  = MODE=$(MODE) $(PYTHON) tests/crash/crash.py --seed $(or $(SEED),0)
+crash: all ## kill ingestd and Postgres at random instants under load; KILLS=100 for each door, SEED=N
+	@$(CRASH) --kills $(KILLS)
+	@$(CRASH) --kills $(KILLS) --door push
+	@$(CRASH) --kills 10 --mutant early
+	@$(CRASH) --kills 10 --mutant unflushed
+
+SOAK_SECONDS ?= 600
+SOAK_RATE    ?= 5000
+soak: all ## a steady load for SOAK_SECONDS at SOAK_RATE events/s: memory, losses, latency (build/soak.md)
+	@MODE=$(MODE) $(PYTHON) tests/crash/soak.py --seconds $(SOAK_SECONDS) --rate $(SOAK_RATE)
+
+.PHONY: unit integration test bench crash soak
 .SECONDARY: $(patsubst %.c,$(B)/%.o,$(UNIT_SRCS))
 
 include tests/fuzz/module.mk
