@@ -206,6 +206,20 @@ static enum form form_of(const char *content_type)
 	return FORM_UNKNOWN;
 }
 
+/* False after the request was answered: what is packed would be kept as a dead letter that nobody
+ * can read. */
+static bool plain(struct httpd_request *req)
+{
+	const char *coding = httpd_header(req, "Content-Encoding");
+
+	if (coding == NULL || strcasecmp(coding, "identity") == 0)
+		return true;
+	httpd_set_header(req, "Accept-Encoding", "identity");
+	httpd_reply_problem(req, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
+			    "Send the body as it is, without a Content-Encoding.");
+	return false;
+}
+
 static void reply_fault(struct httpd_request *req, const struct intake_refusal *why)
 {
 	if (why->forbidden)
@@ -231,6 +245,8 @@ static void post_events(struct httpd_request *req, void *arg)
 				    "application/cloudevents+json.");
 		return;
 	}
+	if (!plain(req))
+		return;
 	if (body.len == 0) {
 		httpd_reply_problem(
 			req, PROBLEM_VALIDATION_FAILED,
@@ -265,7 +281,7 @@ static void post_push(struct httpd_request *req, void *arg)
 
 	if (authenticate(d, d->push_tokens, "pubsub_push", req) == NULL)
 		return;
-	if (admit(d, "pubsub_push", req, body.len))
+	if (plain(req) && admit(d, "pubsub_push", req, body.len))
 		intake_push(d->intake, body, httpd_arena(req), on_push_settled, req);
 }
 
