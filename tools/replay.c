@@ -6,6 +6,10 @@
  * answer counts as unacknowledged, or is sent again and comes back as duplicates. Memory is bounded
  * by connections x batch, whatever the file's size.
  *
+ * The times of the last line are of batches, until the acknowledgement, failed attempts included.
+ * They begin when the batch is sent, with --rate when the rate had it due (the producer must keep
+ * up): a server that stands still is slow to all that should have been sent meanwhile, too.
+ *
  * Exit: 0 every line accepted or duplicate; 65 some conflicting or dead-lettered; 75 some not
  * acknowledged; 64 usage; 66 the input cannot be read.
  */
@@ -21,6 +25,7 @@
 #include "tools/replay_http.h"
 #include "tools/replay_ids.h"
 #include "tools/replay_input.h"
+#include "tools/replay_latency.h"
 #include "tools/replay_options.h"
 
 enum {
@@ -45,6 +50,7 @@ enum slot_state { SLOT_IDLE, SLOT_SENT, SLOT_WAITS };
 struct slot {
 	enum slot_state state;
 	struct batch batch;
+	int64_t began_us;                      /* what its latency counts from */
 	int64_t retry_at_ms, failing_since_ms; /* failing_since_ms 0: it has not failed yet */
 	struct backoff backoff;
 };
@@ -65,6 +71,7 @@ struct replay {
 	bool input_waits, input_ended, refused; /* refused: 401, nothing more is sent */
 	int64_t started_ms, outage_since_ms;    /* since when nothing was acknowledged, or 0 */
 	uint64_t counts[COUNTS], sent, unacknowledged, skipped;
+	struct replay_latency latency;
 	int complaints;
 	bool terminal;
 	int64_t drawn_ms;
@@ -189,6 +196,7 @@ static void acknowledge(struct replay *r, struct slot *s, const uint64_t counts[
 	    (fwrite(s->batch.ids.ptr, 1, s->batch.ids.len, r->acked) != s->batch.ids.len ||
 	     fflush(r->acked) != 0))
 		complain(r, "%s: %s", r->o.acked, strerror(errno));
+	replay_latency_add(&r->latency, clock_mono_us() - s->began_us);
 	r->outage_since_ms = 0;
 	s->state = SLOT_IDLE;
 }
@@ -302,14 +310,24 @@ static void send_slot(struct replay *r, size_t i)
 	replay_http_post(r->http, i, (struct slice){s->batch.body.ptr, s->batch.body.len});
 }
 
+/* When the next batch should have been sent. */
+static int64_t due_us(const struct replay *r)
+{
+	if (r->o.rate == 0)
+		return clock_mono_us();
+	return r->started_ms * 1000 + (int64_t)(r->sent * 1000000 / (uint64_t)r->o.rate);
+}
+
 /* The full batch goes to the slot, the slot's old buffers are filled next. */
 static void start_batch(struct replay *r, size_t i)
 {
 	struct slot *s = &r->slots[i];
 	struct batch empty = s->batch;
+	int64_t began_us = due_us(r);
 
 	s->batch = r->filling;
 	r->filling = empty;
+	s->began_us = began_us;
 	batch_reset(&r->filling);
 	s->failing_since_ms = 0;
 	backoff_reset(&s->backoff);
@@ -432,8 +450,12 @@ static int summarise(const struct replay *r)
 	printf("unacknowledged=%llu ", (unsigned long long)r->unacknowledged);
 	if (r->skip != NULL)
 		printf("skipped=%llu ", (unsigned long long)r->skipped);
-	printf("seconds=%.3f events/s=%.0f\n", seconds,
+	printf("seconds=%.3f events/s=%.0f ", seconds,
 	       seconds > 0 ? (double)acknowledged(r) / seconds : 0);
+	printf("p50_ms=%.1f p99_ms=%.1f max_ms=%.1f\n",
+	       (double)replay_latency_quantile(&r->latency, 0.5) / 1000,
+	       (double)replay_latency_quantile(&r->latency, 0.99) / 1000,
+	       (double)r->latency.max_us / 1000);
 	if (r->unacknowledged > 0 || interrupted)
 		return EXIT_TEMPORARY;
 	return r->counts[CONFLICTS] + r->counts[DEAD_LETTERED] > 0 ? EXIT_DATA : 0;

@@ -246,6 +246,21 @@ def test_rate(door, write):
     assert counts["accepted"] == 300 and 1.2 < counts["seconds"] < 5
 
 
+def test_latency(door, write):
+    """A stall counts for the batch that met it; under --rate for all that were due meanwhile."""
+    def stall(number, lines):
+        if number == 0:
+            time.sleep(1)
+
+    path = write(events(200))
+    options = "--batch", "5", "--connections", "1"
+    counts, _ = replay(door(stall), path, *options)
+    assert 1000 <= counts["max_ms"] < 10000 and counts["p50_ms"] < counts["p99_ms"] <= counts["max_ms"]
+    assert counts["p50_ms"] < 500
+    counts, _ = replay(door(stall), path, *options, "--rate", "200")
+    assert 1000 <= counts["max_ms"] < 10000 and counts["p50_ms"] > 200
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(door, write, tmp_path, number):
     """What is in flight is waited for; the rest is not sent."""
