@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include "common/xalloc.h"
+#include "tools/sim/activity.h"
 #include "tools/sim/emit.h"
 #include "tools/sim/plan.h"
 #include "tools/sim/run.h"
@@ -33,6 +34,7 @@ static int simulate(const struct options *o, struct err *e)
 	s->options = *o;
 	s->rng.state = rng_mix((uint64_t)o->seed);
 	world_build(s);
+	activity_start(s);
 	s->emitter = emit_new(s, stdout);
 	run(s);
 	r = emit_finish(s, e);
@@ -42,6 +44,7 @@ static int simulate(const struct options *o, struct err *e)
 		plan_summary(s, stderr);
 	run_free(s);
 	emit_free(s->emitter);
+	activity_free(s);
 	world_free(s);
 	free(s);
 	return r;

@@ -2,7 +2,8 @@
 
 Each client is a thread with a connection of its own that it keeps as long as the server does. It takes
 the next events of a source in batches of mixed size, and a batch that failed before a new one. Some
-batches are sent by two clients at once, some once more after their acknowledgement.
+batches are sent by two clients at once, some once more after their acknowledgement, and some by a client
+that leaves before the answer.
 """
 
 import collections
@@ -17,8 +18,8 @@ import urllib.parse
 import ledger
 
 SIZES = (1, 1, 2, 10, 40, 150)
-AT_ONCE, AGAIN = 0.02, 0.03  # shares of the batches
-PAUSE = 0.01                 # after a failure
+AT_ONCE, AGAIN, LEAVES = 0.02, 0.03, 0.02  # shares of the batches
+PAUSE = 0.01                               # after a failure
 NDJSON = "application/x-ndjson"
 
 
@@ -30,7 +31,7 @@ class Batch:
 
 
 class Delivery:
-    """One request on the wire. `failed` is None until it is over."""
+    """One request on the wire. `failed` is None until it is over; a client that left has not failed."""
 
     def __init__(self, batch):
         self.batch, self.events, self.failed = batch, len(batch.digests), None
@@ -108,20 +109,23 @@ class EventsLoad:
         delivery, again = Delivery(batch), batch.acknowledged
         with self._lock:
             self._on_the_wire.add(delivery)
-        counts = self._post(connection, batch.body)
+        leaves = rng.random() < LEAVES
+        counts = self._post(connection, batch.body, leaves)
         with self._lock:
             self._on_the_wire.discard(delivery)
-            delivery.failed = counts is None
+            delivery.failed = counts is None and not leaves
             if counts is None:
                 self._due.append(batch)
         if counts is not None:
             self._settle(batch, counts, again, rng)
         return counts is not None
 
-    def _post(self, connection, body):
+    def _post(self, connection, body, leaves):
         """The counts of a 200; None when nothing can be said about the events."""
         try:
             connection.request("POST", "/v1/events", body, self._headers)
+            if leaves:
+                return None
             answer = connection.getresponse()
             text = answer.read()
         except (OSError, http.client.HTTPException):

@@ -266,3 +266,46 @@ def _add(counts, rsv, first, last):
         counts["cancelled"] += rsv.status == "cancelled"
         counts["noShows"] += rsv.status == "no_show"
         counts["arrived"] += rsv.status in ("checked_in", "checked_out")
+
+
+# ---- beside the stays
+
+ACTIVITY = {  # subject: (group, figure)
+    "housekeeping.task.created": ("housekeeping", "tasks"),
+    **{f"housekeeping.task.{verb}": ("housekeeping", verb)
+       for verb in ("assigned", "reassigned", "started", "completed", "escalated", "cancelled")},
+    **{f"lock.credential.{verb}": ("lock", "keys" + verb.capitalize())
+       for verb in ("requested", "issued", "activated", "suspended", "revoked", "failed")},
+    "lock.access.granted": ("lock", "granted"), "lock.access.denied": ("lock", "denied"),
+    "lock.device.health_alert": ("lock", "alerts"), "bff.consumer.click.property": ("funnel", "clicks"),
+    "bff.consumer.handoff.initiated": ("funnel", "handoffs"), "bff.tenant.handoff.consumed": ("funnel", "consumed"),
+    "bff.tenant.booking.draft.created": ("funnel", "drafts"),
+    "bff.tenant.booking.draft.converted": ("funnel", "converted"),
+    "ai_orchestrator.inference.completed": ("ai", "inferences"), "ai.forecast.produced": ("forecast", "runs"),
+    "ai_orchestrator.forecast.produced": ("forecast", "runs"),
+}
+KEYS = ("taskId", "draftId")  # by which events that name no property follow one that does
+
+
+def activity(events):
+    """{property: {group: {figure: count}}}; events without a property belong to that of their task or draft."""
+    home, found = {}, collections.defaultdict(lambda: collections.defaultdict(collections.Counter))
+    for event in sorted(events, key=lambda e: (e.at, e.id)):
+        payload, subject = event.payload, event.subject.removeprefix("melmastoon.").rpartition(".")[0]
+        keys = [payload[key] for key in KEYS if key in payload]
+        prop = canonical(payload["propertyId"]) if "propertyId" in payload else next(
+            (home[key] for key in keys if key in home), None)
+        home.update((key, prop) for key in keys)
+        groups = found[prop]
+        if subject in ACTIVITY:
+            group, figure = ACTIVITY[subject]
+            groups[group][figure] += 1
+        if subject.endswith("draft.converted"):
+            groups["funnel"]["convertedHandoffs"] += "handoffId" in payload
+        elif subject.endswith("task.inspected"):
+            groups["housekeeping"][payload["result"]] += 1
+        elif subject.endswith("gate_decided"):
+            groups["ai"][payload["decision"]] += 1
+        elif subject.endswith("forecast.produced"):
+            groups["forecast"]["points"] += len(payload["points"])
+    return found

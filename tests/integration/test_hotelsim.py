@@ -17,6 +17,7 @@ SMALL = ("--rooms", "12", "--from", "2025-10-10", "--to", "2025-11-08")
 WEATHER = ("--late", "8", "--repeat", "10", "--reorder", "300", "--conflict", "4", "--broken", "3")
 COUNTED = ("roomsAvailable", "roomsSold", "staysDeparted", "nightsDeparted", "reservationsArriving",
            "cancelled", "noShows", "arrived")
+ACTIVITY_GROUPS = ("housekeeping", "lock", "funnel", "ai", "forecast")
 SHAPES = {  # a member that only this shape has beside its others
     "E1": lambda e: "producedBy" in e and "metadata" in e and "subject" in e,
     "E2": lambda e: "eventVersion" in e and "schemaUri" in e and e["tenantId"].startswith("ten_"),
@@ -84,6 +85,44 @@ def test_default_run_is_complete_and_in_order(tmp_path):
     assert all(0.5 < p["occupancy"] < 0.9 for p in properties)
 
 
+def test_a_year_of_five_hotels_is_believable(tmp_path):
+    """Places, currencies, seasons, weekends, and all that can become of a reservation and its money."""
+    lines, plan = simulate(tmp_path, "--seed", "13", "--properties", "5", "--tenants", "2", "--rooms", "10", "--from",
+                           "2025-01-01", "--to", "2025-12-31", "--domains", "property,reservation,payment")
+    events, _, _ = reference.read(lines)
+    assert {p["currency"] for t in plan["tenants"] for p in t["properties"]} == {"AFN", "TJS", "IRR", "EUR", "USD"}
+    houses = {reference.canonical(e.payload["propertyId"]): e.payload for e in events
+              if e.subject == "melmastoon.property.published.v1"}
+    zones = {(house["city"], house["timezone"]) for house in houses.values()}
+    assert zones >= {("Kabul", "Asia/Kabul"), ("Dushanbe", "Asia/Dushanbe"), ("Tehran", "Asia/Tehran"),
+                     ("Lisbon", "Europe/Lisbon")}
+
+    booked = reference.reservations(events)
+    assert {r.status for r in booked} >= {"cancelled", "no_show", "checked_out"}
+    assert {item.get("kind", "sold") for r in booked for item in r.items} == {
+        "sold", "complimentary", "house_use", "day_use"}
+    assert any(len(r.items) > 1 for r in booked), "no groups"
+    assert {r.channel for r in booked} >= {"direct", "ota", "meta", "walk_in", "corporate", "gds"}
+    arrivals = collections.defaultdict(lambda: (collections.Counter(), collections.Counter()))
+    for r in booked:
+        months, weekdays = arrivals[houses[reference.canonical(r.prop)]["country"]]
+        months[r.arrival.month] += 1
+        weekdays[r.arrival.isoweekday()] += 1
+    for country, busy, quiet in (("AF", 4, 1), ("TJ", 5, 1), ("IR", 4, 6), ("PT", 6, 1)):
+        months, weekdays = arrivals[country]
+        assert max(months.values()) > 1.2 * min(months.values()), country
+        assert weekdays[busy] > 1.05 * weekdays[quiet], (country, weekdays)
+
+    money = collections.Counter(e.subject.rpartition(".")[0].removeprefix("melmastoon.payment.") for e in events
+                                if e.subject.startswith("melmastoon.payment."))
+    assert money.keys() == {"transaction.authorized", "transaction.captured", "transaction.refunded",
+                            "transaction.voided", "transaction.failed", "chargeback.opened", "chargeback.won",
+                            "chargeback.lost"}
+    cash = collections.Counter((houses[reference.canonical(e.payload["propertyId"])]["country"],
+                                e.payload["method"] == "cash") for e in events if e.subject.endswith("captured.v1"))
+    assert cash["AF", True] > cash["AF", False] and cash["PT", True] < cash["PT", False]
+
+
 def test_every_prefix_of_an_entity_is_used(tmp_path):
     text = b"\n".join(simulate(tmp_path, *SMALL)[0])
     for prefix in (b"tnt_", b"t_", b"ten_", b"ppt_", b"prp_", b"prop_", b"pty_", b"rmu_", b"rom_",
@@ -124,6 +163,21 @@ def test_plan_is_what_the_events_say(tmp_path, options):
         check_ratios(expected)
         if "--overbook" not in options:
             assert expected["roomsSold"] <= expected["roomsAvailable"]
+    check_activity(plan, events)
+
+
+def check_activity(plan, events):
+    found = reference.activity(events)
+    for tenant in plan["tenants"]:
+        total = collections.defaultdict(collections.Counter)
+        for p in tenant["properties"]:
+            for group in ACTIVITY_GROUPS:
+                counts = found[p["propertyId"]][group]
+                assert {name: counts[name] for name in p[group]} == p[group], (p["name"], group)
+                assert set(counts) <= set(p[group])
+                total[group].update(p[group])
+        for group in ACTIVITY_GROUPS:
+            assert dict(total[group]) == tenant["total"][group]
 
 
 def check_ratios(p):

@@ -38,10 +38,11 @@ sql-check: all ## prepare every statement of sql/ against a migrated database
 # gcc 12 follows neither a loop that fills an array nor <sys/queue.h>; clang-tidy looks for these two
 ANALYZE   := -fanalyzer -Wno-analyzer-null-dereference -Wno-analyzer-use-of-uninitialized-value
 
-nightly: lint ## lint, gcc's -fanalyzer, the tests again under sanitizers, ten minutes of fuzzing each
+nightly: lint ## lint, gcc's -fanalyzer, the tests again under sanitizers, ten minutes of fuzzing each, 200 kills
 	@$(MAKE) --no-print-directory -j$(JOBS) B=build/analyzer EXTRA_CFLAGS='$(ANALYZE)' all
 	@$(MAKE) --no-print-directory sql-check
 	@$(MAKE) --no-print-directory MODE=asan unit integration
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
+	@$(MAKE) --no-print-directory crash
 
 .PHONY: tidy format-check cppcheck lint sql-check nightly

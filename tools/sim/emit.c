@@ -5,6 +5,7 @@
 #include "tools/sim/emit.h"
 
 #include "common/xalloc.h"
+#include "tools/sim/activity.h"
 #include "tools/sim/broken.h"
 #include "tools/sim/run.h"
 #include "tools/sim/weather.h"
@@ -126,6 +127,7 @@ bool emit(struct sim *s, const struct pending *p)
 	if (weather_draws(e->weather, s->options.broken))
 		send_broken(s, ev);
 	subject->sent++;
+	activity_count(s, p->what, &ev);
 	e->counts.good++;
 	s->done = e->counts.good == s->options.events;
 	return true;

@@ -89,8 +89,12 @@ struct field {
 };
 
 /* ---- field.c, field_stay.c */
+#define FIELD_WORDS 4 /* that a word of an event is drawn from */
 extern const struct field field_table[], field_stay_table[];
 extern const size_t field_count, field_stay_count;
+extern const char *const field_decisions[FIELD_WORDS], *const field_inspections[FIELD_WORDS];
+/* Which of its words an event has. */
+unsigned field_word(const struct event *ev);
 
 /* ---- shape.c: the subjects, compiled. The templates are ours: a mistake in one is a bug. */
 struct subject *shape_subjects_new(void) MUST_CHECK; /* SUBJECT_COUNT of them */

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "common/json.h"
+#include "tools/sim/activity.h"
 #include "tools/sim/emit.h"
 
 static bool in_window(const struct sim *s, int32_t day)
@@ -197,6 +198,7 @@ static void put_property(struct json_writer *w, const struct sim *s, const struc
 	else
 		jw_null(w);
 	put_figures(w, &p->tally, rooms);
+	activity_write(s, p->index, 1, w);
 	jw_end(w);
 }
 
@@ -233,6 +235,7 @@ static void put_tenant(struct json_writer *w, const struct sim *s, const struct 
 	jw_key(w, "total");
 	jw_object(w);
 	put_figures(w, &sum, rooms);
+	activity_write(s, t->first_prop, t->nprops, w);
 	jw_end(w);
 	jw_end(w);
 }
@@ -317,6 +320,35 @@ static void print_property(const struct sim *s, const struct property *p, FILE *
 		shown != 0 ? ratio(t->no_shows, shown) : 0);
 }
 
+/* What went on beside the stays, the tenant's hotels together. */
+static void print_activity(const struct sim *s, const struct tenant *t, FILE *f)
+{
+	static const struct {
+		const char *group, *name, *text;
+	} shown[] = {
+		{"housekeeping", "tasks", "tasks"},
+		{"housekeeping", "completed", "completed"},
+		{"housekeeping", "cancelled", "cancelled"},
+		{"lock", "granted", "doors opened"},
+		{"lock", "denied", "refused"},
+		{"funnel", "handoffs", "hand-offs"},
+		{"funnel", "convertedHandoffs", "converted"},
+		{"ai", "accepted", "suggestions accepted"},
+		{"ai", "edited", "edited"},
+		{"ai", "rejected", "rejected"},
+		{"ai", "expired", "expired"},
+		{"forecast", "runs", "forecasts"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
+		int64_t n = activity_figure(s, t->first_prop, t->nprops, shown[i].group,
+					    shown[i].name);
+
+		fprintf(f, "%s%lld %s", i % 7 == 0 ? "\n  " : ", ", (long long)n, shown[i].text);
+	}
+	fputc('\n', f);
+}
+
 void plan_summary(const struct sim *s, FILE *f)
 {
 	struct counts c = emit_counts(s->emitter);
@@ -335,5 +367,6 @@ void plan_summary(const struct sim *s, FILE *f)
 			"alos", "rsv", "cancel", "no-show");
 		for (uint32_t p = t->first_prop; p < t->first_prop + t->nprops; p++)
 			print_property(s, &s->props[p], f);
+		print_activity(s, t, f);
 	}
 }

@@ -118,6 +118,7 @@ struct property {
 	uint16_t version;
 	uint16_t *closed; /* plan: closed and house-permanent rooms by day */
 	struct tally tally;
+	struct activity *activity; /* activity.c's */
 };
 
 enum rsv_status {
