@@ -115,14 +115,34 @@ def test_content_encodings(door):
     check_all(table.ENCODINGS, check)
 
 
-def test_push_bodies(stack, door):
-    ingestd, landed = door
+@pytest.fixture(scope="module")
+def push(stack, door):
+    """push(body): its answer"""
+    ingestd, _ = door
     headers = {"Content-Type": JSON, "Authorization": "Bearer " + stack.token(None, "--oidc", tokens.PUSH_EMAIL)}
+    return lambda body: ingestd.http("POST", "/pubsub/push", body, headers)
+
+
+def with_event(body, event):
+    """A body of the table with the event in its place."""
+    return body.replace(b"=@=", table.b64(event).encode())
+
+
+def test_the_largest_push(door, push):
+    _, landed = door
+    event = own("the largest push", table.A)
+    body = with_event(table.push(table.message()), event).ljust(16 * table.MIB)
+    assert push(body + b" ").status == 413
+    assert push(body).status == 204
+    landed.append(event)
+
+
+def test_push_bodies(stack, door, push):
+    _, landed = door
 
     def check(name, body, reason, place):
         event = own(name, table.A)
-        body = body.replace(b"=@=", table.b64(event).encode())
-        answer = ingestd.http("POST", "/pubsub/push", body, headers)
+        answer = push(with_event(body, event))
         assert answer.status == 204 and answer.body == b"", answer
         if reason is LANDS:
             landed.append(event)
