@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "common/log.h"
-#include "common/num.h"
 #include "sql_gen.h"
 
 /* No statement of etld may outlive its unit's limit by much, whatever happens to this process. */
@@ -37,47 +36,24 @@ static void on_hint(void *arg, const struct slice *parts, size_t n)
 		scheduler_wake(st->scheduler);
 }
 
-static void on_run_idle(void *arg, int64_t retries)
-{
-	struct etld *st = arg;
-
-	daemon_quit(st->daemon, retries == 0 ? DAEMON_OK : DAEMON_TEMPORARY);
-}
-
-/* A number that Cloud Run Jobs put into the environment, or `fallback`. */
-static int task_number(const char *name, int fallback)
-{
-	const char *text = getenv(name);
-	int64_t v;
-
-	return text != NULL && num_i64(slice_of(text), 0, 100000, &v) == 0 ? (int)v : fallback;
-}
-
 static void start_work(struct etld *st)
 {
 	const struct etld_config *conf = daemon_conf(st->daemon);
-	struct scheduler_options o = {
-		.workers = (int)conf->workers,
-		.poll_ms = conf->poll_interval,
-		.unit = {conf->unit_events, conf->unit_timeout,
-			 conf->guest_key_seed_file[0] != '\0' ? conf->guest_key_seed_file : NULL},
-		.task_index = 0,
-		.task_count = 1,
-		.only = st->only,
-		.arg = st,
-	};
+	struct scheduler_options o = st->options;
 
-	if (st->once) {
-		o.on_idle = on_run_idle;
-		o.task_count = task_number("CLOUD_RUN_TASK_COUNT", 1);
-		o.task_index = task_number("CLOUD_RUN_TASK_INDEX", 0);
-		if (o.task_count < 1 || o.task_index >= o.task_count)
-			o.task_count = 1, o.task_index = 0;
-	}
+	o.workers = (int)conf->workers;
+	o.poll_ms = conf->poll_interval;
+	o.unit.max_events = conf->unit_events;
+	o.unit.timeout_ms = conf->unit_timeout;
+	if (conf->guest_key_seed_file[0] != '\0')
+		o.unit.guest_key_seed = conf->guest_key_seed_file;
+	if (!st->once)
+		o.task_count = 1;
 	st->scheduler = scheduler_new(st->daemon, st->warehouse, &st->publisher, &o);
 	if (!st->once) {
-		st->jobs = jobs_new(st->daemon, st->control, st->warehouse, conf->job_lease);
-		st->janitor = janitor_new(st->daemon, st->warehouse);
+		st->jobs = jobs_new(st->daemon, st->control, st->warehouse,
+				    &(struct jobs_options){conf->job_lease, conf->job_timeout});
+		st->janitor = janitor_new(st->daemon, st->control, st->warehouse);
 	}
 }
 
@@ -189,6 +165,7 @@ void etld_close(struct daemon *d, void *state)
 	struct etld *st = state;
 
 	(void)d;
+	etld_run_stop();
 	httpd_free(st->http);
 	zsock_free(st->hints);
 	if (st->scheduler != NULL)
@@ -204,20 +181,4 @@ void etld_close(struct daemon *d, void *state)
 	janitor_free(st->janitor);
 	zsock_free(st->bus);
 	redisq_free(st->redis);
-}
-
-int etld_run_start(struct daemon *d, void *state, int argc, char **argv, struct err *e)
-{
-	struct etld *st = state;
-
-	for (int i = 0; i < argc; i += 2) {
-		if (strcmp(argv[i], "--projection") != 0 || i + 1 == argc)
-			return err_set(e, -EINVAL, "run: expected --projection TABLE, got '%s'",
-				       argv[i]);
-		st->only = consumer_of_table(argv[i + 1]);
-		if (st->only == NULL)
-			return err_set(e, -EINVAL, "run: there is no projection '%s'", argv[i + 1]);
-	}
-	st->once = true;
-	return etld_open(d, st, e);
 }

@@ -24,16 +24,17 @@ struct etld {
 	struct scheduler *scheduler;
 	struct jobs *jobs;
 	struct janitor *janitor;
-	const struct consumer *only; /* `etld run --projection` */
-	bool once;                   /* `etld run` */
+	bool once;                        /* `etld run` */
+	struct scheduler_options options; /* what `etld run` asks for beside the settings */
 };
 
 /* Opens pools, Redis and bus; the parts that work start when both schemas are right (on_ready). */
 int etld_open(struct daemon *d, struct etld *st, struct err *e) MUST_CHECK;
 void etld_close(struct daemon *d, void *state);
 
-/* `etld run [--projection K]…`: drains what is due and exits; 75 when something kept failing. */
+/* `etld run`; see run.c. */
 int etld_run_start(struct daemon *d, void *state, int argc, char **argv, struct err *e) MUST_CHECK;
+void etld_run_stop(void); /* part of etld_close */
 /* `etld status [--json]` */
 int etld_status_start(struct daemon *d, void *state, int argc, char **argv,
 		      struct err *e) MUST_CHECK;

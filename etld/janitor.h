@@ -1,7 +1,7 @@
 /*
- * Periodic work of the warehouse that no event triggers: partitions ahead of time, and refreshes
- * that waited to be coalesced becoming outbox rows. Every etld runs it; the statements are
- * idempotent.
+ * Periodic work that no event triggers: partitions ahead of time, refreshes that waited to be
+ * coalesced becoming outbox rows, and what /metrics says about jobs and failed keys. Every etld
+ * runs it; the statements are idempotent.
  */
 #ifndef ETLD_JANITOR_H
 #define ETLD_JANITOR_H
@@ -11,9 +11,10 @@
 
 struct janitor;
 
-struct janitor *janitor_new(struct daemon *d, struct pgpool *warehouse) MUST_CHECK;
+struct janitor *janitor_new(struct daemon *d, struct pgpool *control,
+			    struct pgpool *warehouse) MUST_CHECK;
 void janitor_stop(
-	struct janitor *j); /* starts nothing more; before the pool is freed; NULL is fine */
-void janitor_free(struct janitor *j); /* after the pool is freed */
+	struct janitor *j); /* starts nothing more; before the pools are freed; NULL is fine */
+void janitor_free(struct janitor *j); /* after the pools are freed */
 
 #endif

@@ -1,47 +1,81 @@
 /*
  * One job at a time, as a little state machine; see jobs.h.
  *
- *   idle ─claim─▶ touching ─▶ watching ─(nothing left)─▶ finishing ─▶ idle
- *                    └────── an error ──────────────────▶ failing ──▶ idle
+ *   idle ─sweep, claim─▶ telling ─▶ opening ─▶ watching ─(nothing left)─▶ finishing ─▶ closing ─▶
+ * idle └───────── an error ─────────────────────────▶ failing ──────┘
  *
- * A lease that could not be renewed means that the job is somebody else's: it is dropped silently.
+ * What changed with a job is told (job_events.h) before the work begins, so that its etl.started
+ * comes before its etl.completed. A lease that could not be renewed means that the job is somebody
+ * else's: it is dropped silently, and its keys are left to the other.
  */
 #include "etld/jobs.h"
 
+#include "common/backoff.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "etld/consumers.h"
+#include "etld/job_events.h"
 #include "sql_gen.h"
 
 #define JOBS_MAGIC         OBJ_MAGIC('j')
 #define LOOK_EVERY_MS      1000
 #define STATEMENT_LIMIT_MS 60000
-#define RETRY_AFTER        "5 s"
+
+static const struct backoff retries = {.base_ms = 2000, .cap_ms = 300000};
+
+/* Why a job failed, for those who react to it. */
+enum reason { ERROR, SOURCE_NOT_READY, TIMEOUT, UNSUPPORTED };
+
+static const struct {
+	const char *name;
+	bool retriable;
+} reasons[] = {
+	[ERROR] = {"ERROR", true},
+	[SOURCE_NOT_READY] = {"SOURCE_NOT_READY", true},
+	[TIMEOUT] = {"TIMEOUT", false},
+	[UNSUPPORTED] = {"UNSUPPORTED", false},
+};
+
+/* Columns of claim_job.sql. */
+enum {
+	CLAIM_ID,
+	CLAIM_KIND,
+	CLAIM_PROJECTION,
+	CLAIM_TENANT,
+	CLAIM_PARAMS,
+	CLAIM_ATTEMPT,
+	CLAIM_MAX_ATTEMPTS,
+	CLAIM_TRIGGER,
+	CLAIM_DEPENDENCIES,
+	CLAIM_DEPENDENCY_CONSUMERS,
+	CLAIM_COLUMNS
+};
 
 struct job {
-	char *id, *attempt, *projection, *tenant_id /* NULL: all */;
+	char *claim[CLAIM_COLUMNS]; /* as claimed; [CLAIM_ID] NULL: there is no job */
+	int64_t attempt;
 	const struct consumer *consumer;
-	int64_t touched; /* tenants, at the start: for the progress */
+	char rows_in[24], rows_out[24], progress[32]; /* as far as it is */
+	char error[512], wait[32];                    /* why it fails, until when */
 };
 
 struct jobs {
 	unsigned magic;
 	struct daemon *daemon;
 	struct pgpool *control, *warehouse;
+	struct job_events *events;
 	struct daemon_timer *timer;
+	struct jobs_options options;
 	char lease[32];     /* interval */
-	bool stopped, busy; /* busy: a statement is under way */
-	struct job job;     /* id NULL: none */
-	char error[512], number[24], progress[32];
+	bool stopped, busy; /* busy: something is under way */
+	struct job job;
 };
 
 static void forget(struct jobs *j)
 {
-	free(j->job.id);
-	free(j->job.attempt);
-	free(j->job.projection);
-	free(j->job.tenant_id);
-	j->job = (struct job){.id = NULL};
+	for (size_t i = 0; i < CLAIM_COLUMNS; i++)
+		free(j->job.claim[i]);
+	j->job = (struct job){.rows_in = "0", .rows_out = "0", .progress = "0"};
 }
 
 static void again_in(struct jobs *j, int64_t ms)
@@ -58,148 +92,282 @@ static void run(struct pgpool *pool, struct jobs *j, const struct sql_stmt *s,
 	pgpool_exec(pool, NULL, s, params, STATEMENT_LIMIT_MS, fn, j);
 }
 
-/* ---- the end */
-
-static void on_ended(void *arg, const struct pgresult *r, const struct err *e)
+static void lost(struct jobs *j)
 {
-	struct jobs *j = arg;
-
-	OBJ_CHECK(j, JOBS_MAGIC);
-	(void)r;
-	if (e == NULL)
-		log_info("job ended", LOG_S("job_id", j->job.id),
-			 LOG_S("projection", j->job.projection), LOG_S("error", j->error));
+	log_warn("lost the lease of a job", LOG_S("job_id", j->job.claim[CLAIM_ID]));
 	forget(j);
 	again_in(j, 0);
 }
 
-static void fail(struct jobs *j, const char *why, bool retriable)
-{
-	const char *params[] = {j->job.id, j->job.attempt, daemon_instance(j->daemon),
-				j->error,  RETRY_AFTER,    retriable ? "true" : "false"};
+/* ---- the end */
 
-	(void)snprintf(j->error, sizeof(j->error), "%s", why);
-	run(j->control, j, &SQL_etld_retry_job, params, on_ended);
-}
-
-static void finish(struct jobs *j)
-{
-	const char *params[] = {j->job.id, j->job.attempt, daemon_instance(j->daemon), j->number,
-				"0"};
-
-	j->error[0] = '\0';
-	(void)snprintf(j->number, sizeof(j->number), "%lld", (long long)j->job.touched);
-	run(j->control, j, &SQL_etld_finish_job, params, on_ended);
-}
-
-/* ---- watching the touched keys go */
-
-static void on_renewed(void *arg, const struct pgresult *r, const struct err *e)
+static void on_closed(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct jobs *j = arg;
 
 	OBJ_CHECK(j, JOBS_MAGIC);
-	if (e == NULL && pgresult_rows(r, 0) == 0) {
-		log_warn("lost the lease of a job", LOG_S("job_id", j->job.id));
-		forget(j);
-	}
-	again_in(j, LOOK_EVERY_MS);
+	(void)r; /* left behind it does no harm: its keys are rebuilt for nobody */
+	(void)e;
+	forget(j);
+	again_in(j, 0);
 }
 
-/* One row: how many tenants' keys are still to be rebuilt. */
-static void on_left(void *arg, const struct pgresult *r, const struct err *e)
+/* It is over in the control database; nothing of it stays in the queue. */
+static void close_job(struct jobs *j)
+{
+	const char *params[] = {j->job.claim[CLAIM_ID]};
+
+	run(j->warehouse, j, &SQL_etld_close_job, params, on_closed);
+}
+
+/* One row: its new state. Queued again it stays open, and the next attempt goes on with it. */
+static void on_failed(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct jobs *j = arg;
-	const char *params[] = {j->job.id, j->job.attempt, daemon_instance(j->daemon), j->lease,
-				j->progress};
-	int64_t remaining;
+
+	OBJ_CHECK(j, JOBS_MAGIC);
+	if (e != NULL) { /* the lease ends, and the sweep does this */
+		forget(j);
+		again_in(j, LOOK_EVERY_MS);
+	} else if (pgresult_rows(r, 0) == 0) {
+		lost(j);
+	} else if (strcmp(pgresult_text(r, 0, 0, 1), "queued") == 0) {
+		forget(j);
+		again_in(j, 0);
+	} else {
+		close_job(j);
+	}
+}
+
+/* How long until the next attempt: the steps of the attempts before are taken again. */
+static int64_t retry_in_ms(int64_t attempt)
+{
+	struct backoff b = retries;
+	int64_t wait_ms = 0;
+
+	for (int64_t i = 0; i < attempt && i < 10; i++)
+		wait_ms = backoff_next_ms(&b, backoff_random());
+	return wait_ms;
+}
+
+static void fail(struct jobs *j, enum reason reason, const char *why)
+{
+	struct job *job = &j->job;
+	const char *params[] = {job->claim[CLAIM_ID],
+				job->claim[CLAIM_ATTEMPT],
+				daemon_instance(j->daemon),
+				reasons[reason].name,
+				job->error,
+				job->wait,
+				reasons[reason].retriable ? "true" : "false",
+				job->rows_in,
+				job->rows_out};
+
+	(void)snprintf(job->error, sizeof(job->error), "%s", why);
+	(void)snprintf(job->wait, sizeof(job->wait), "%lld ms",
+		       (long long)retry_in_ms(job->attempt));
+	log_warn("job failed", LOG_S("job_id", job->claim[CLAIM_ID]),
+		 LOG_S("projection", job->claim[CLAIM_PROJECTION]), LOG_I("attempt", job->attempt),
+		 LOG_S("reason", reasons[reason].name), LOG_S("error", job->error));
+	run(j->control, j, &SQL_etld_retry_job, params, on_failed);
+}
+
+static void on_finished(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct jobs *j = arg;
+
+	OBJ_CHECK(j, JOBS_MAGIC);
+	if (e != NULL) { /* still ours: look again */
+		again_in(j, LOOK_EVERY_MS);
+		return;
+	}
+	if (pgresult_rows(r, 0) == 0) {
+		lost(j);
+		return;
+	}
+	log_info("job done", LOG_S("job_id", j->job.claim[CLAIM_ID]),
+		 LOG_S("projection", j->job.claim[CLAIM_PROJECTION]),
+		 LOG_S("rows_in", j->job.rows_in), LOG_S("rows_out", j->job.rows_out));
+	close_job(j);
+}
+
+static void finish(struct jobs *j)
+{
+	const char *params[] = {j->job.claim[CLAIM_ID], j->job.claim[CLAIM_ATTEMPT],
+				daemon_instance(j->daemon), j->job.rows_in, j->job.rows_out};
+
+	run(j->control, j, &SQL_etld_finish_job, params, on_finished);
+}
+
+/* ---- watching the touched keys go */
+
+static void on_withdrawn(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct jobs *j = arg;
+	char why[96];
+
+	OBJ_CHECK(j, JOBS_MAGIC);
+	(void)r;
+	if (e != NULL) {
+		again_in(j, LOOK_EVERY_MS);
+		return;
+	}
+	(void)snprintf(why, sizeof(why), "it took longer than %lld s",
+		       (long long)(j->options.timeout_ms / 1000));
+	fail(j, TIMEOUT, why);
+}
+
+/* One row, (elapsed_ms), or none: the lease was lost. */
+static void on_renewed(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct jobs *j = arg;
+	const char *params[] = {j->job.claim[CLAIM_ID]};
+
+	OBJ_CHECK(j, JOBS_MAGIC);
+	if (e == NULL && pgresult_rows(r, 0) == 0)
+		lost(j);
+	else if (e == NULL && pgresult_i64(r, 0, 0, 0) > j->options.timeout_ms)
+		/* what is left must not be done under the name of a job that failed */
+		run(j->warehouse, j, &SQL_etld_close_job, params, on_withdrawn);
+	else
+		again_in(j, LOOK_EVERY_MS);
+}
+
+/* One row: (touches, touches_left, rows_in, rows_out); none: it was withdrawn by somebody else. */
+static void on_read(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct jobs *j = arg;
+	struct job *job = &j->job;
+	const char *params[] = {job->claim[CLAIM_ID], job->claim[CLAIM_ATTEMPT],
+				daemon_instance(j->daemon), j->lease, job->progress};
+	int64_t touches, left;
 
 	OBJ_CHECK(j, JOBS_MAGIC);
 	if (e != NULL) { /* the lease runs on; look again */
 		again_in(j, LOOK_EVERY_MS);
 		return;
 	}
-	if (pgresult_i64(r, 0, 0, 0) == 0) {
+	if (pgresult_rows(r, 0) == 0) {
+		lost(j);
+		return;
+	}
+	touches = pgresult_i64(r, 0, 0, 0);
+	left = pgresult_i64(r, 0, 0, 1);
+	(void)snprintf(job->rows_in, sizeof(job->rows_in), "%s", pgresult_text(r, 0, 0, 2));
+	(void)snprintf(job->rows_out, sizeof(job->rows_out), "%s", pgresult_text(r, 0, 0, 3));
+	if (left == 0) {
 		finish(j);
 		return;
 	}
-	remaining = pgresult_i64(r, 0, 0, 0);
-	(void)snprintf(j->progress, sizeof(j->progress), "0.%03d",
-		       j->job.touched > remaining
-			       ? (int)(999 * (j->job.touched - remaining) / j->job.touched)
-			       : 0);
+	(void)snprintf(job->progress, sizeof(job->progress), "0.%03d",
+		       (int)(999 * (touches - left) / touches));
 	run(j->control, j, &SQL_etld_heartbeat_job, params, on_renewed);
 }
 
 static void watch(struct jobs *j)
 {
-	const char *params[] = {j->job.consumer->name, j->job.tenant_id};
+	const char *params[] = {j->job.claim[CLAIM_ID]};
 
-	run(j->warehouse, j, &SQL_etld_touched_left, params, on_left);
+	run(j->warehouse, j, &SQL_etld_read_job, params, on_read);
 }
 
-static void on_touched(void *arg, const struct pgresult *r, const struct err *e)
+/* One row: (touches, landed). */
+static void on_opened(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct jobs *j = arg;
+
+	OBJ_CHECK(j, JOBS_MAGIC);
+	if (e != NULL)
+		fail(j, ERROR, e->msg);
+	else if (pgresult_i64(r, 0, 0, 0) > 0)
+		watch(j);
+	else
+		fail(j, SOURCE_NOT_READY,
+		     pgresult_bool(r, 0, 0, 1)
+			     ? "a table that it reads has landed events and is not built yet"
+			     : "nothing that it is built from has landed");
+}
+
+static void on_told(void *arg)
+{
+	struct jobs *j = arg;
+	char **claim = j->job.claim;
+	const char *params[] = {claim[CLAIM_ID],
+				claim[CLAIM_ATTEMPT],
+				claim[CLAIM_TENANT],
+				claim[CLAIM_PROJECTION],
+				NULL,
+				claim[CLAIM_TRIGGER],
+				claim[CLAIM_DEPENDENCIES],
+				claim[CLAIM_DEPENDENCY_CONSUMERS]};
+
+	OBJ_CHECK(j, JOBS_MAGIC);
+	if (claim[CLAIM_ID] == NULL) {
+		again_in(j, LOOK_EVERY_MS);
+		return;
+	}
+	if (strcmp(claim[CLAIM_KIND], "refresh") == 0 && claim[CLAIM_PROJECTION] != NULL)
+		j->job.consumer = consumer_of_table(claim[CLAIM_PROJECTION]);
+	if (j->job.consumer == NULL) {
+		fail(j, UNSUPPORTED, "this etld has no such kind of job, or no such projection");
+		return;
+	}
+	params[4] = j->job.consumer->name;
+	run(j->warehouse, j, &SQL_etld_open_job, params, on_opened);
+}
+
+/* ---- claiming */
+
+static void on_claimed(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct jobs *j = arg;
 
 	OBJ_CHECK(j, JOBS_MAGIC);
 	if (e != NULL) {
-		fail(j, e->msg, true);
-		return;
-	}
-	j->job.touched = pgresult_i64(r, 0, 0, 0);
-	watch(j);
-}
-
-/* ---- claiming */
-
-/* One row or none: (job_id, kind, projection, tenant_id, params, attempt, max_attempts). */
-static void on_claimed(void *arg, const struct pgresult *r, const struct err *e)
-{
-	struct jobs *j = arg;
-	const char *params[2];
-
-	OBJ_CHECK(j, JOBS_MAGIC);
-	if (e != NULL || pgresult_rows(r, 0) == 0) {
 		again_in(j, LOOK_EVERY_MS);
 		return;
 	}
-	j->job.id = xstrdup(pgresult_text(r, 0, 0, 0));
-	j->job.attempt = xstrdup(pgresult_text(r, 0, 0, 5));
-	j->job.projection = xstrdup(pgresult_text(r, 0, 0, 2) != NULL ? pgresult_text(r, 0, 0, 2)
-								      : "");
-	if (pgresult_text(r, 0, 0, 3) != NULL)
-		j->job.tenant_id = xstrdup(pgresult_text(r, 0, 0, 3));
-	if (strcmp(pgresult_text(r, 0, 0, 1), "refresh") == 0)
-		j->job.consumer = consumer_of_table(j->job.projection);
-	log_info("job claimed", LOG_S("job_id", j->job.id), LOG_S("projection", j->job.projection),
-		 LOG_S("attempt", j->job.attempt));
-	if (j->job.consumer == NULL) {
-		fail(j, "this etld has no such kind of job, or no such projection", false);
-		return;
+	for (size_t i = 0; pgresult_rows(r, 0) > 0 && i < CLAIM_COLUMNS; i++) {
+		const char *text = pgresult_text(r, 0, 0, i);
+
+		j->job.claim[i] = text != NULL ? xstrdup(text) : NULL;
 	}
-	params[0] = j->job.consumer->name;
-	params[1] = j->job.tenant_id;
-	run(j->warehouse, j, &SQL_etld_touch_all_keys, params, on_touched);
+	if (pgresult_rows(r, 0) > 0) {
+		j->job.attempt = pgresult_i64(r, 0, 0, CLAIM_ATTEMPT);
+		log_info("job claimed", LOG_S("job_id", j->job.claim[CLAIM_ID]),
+			 LOG_I("attempt", j->job.attempt));
+	}
+	job_events_carry(j->events, on_told, j); /* also what others left behind */
 }
 
+static void on_withdrawn_of_dead(void *arg, const struct pgresult *r, const struct err *e)
+{
+	(void)arg;
+	(void)r;
+	(void)e; /* then its keys are rebuilt for nobody */
+}
+
+/* Rows: (job_id, state, attempt). What is left of a job that is now dead is withdrawn. */
 static void on_swept(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct jobs *j = arg;
 	const char *params[] = {daemon_instance(j->daemon), j->lease};
 
 	OBJ_CHECK(j, JOBS_MAGIC);
-	(void)r;
-	if (e != NULL)
+	if (e != NULL) {
 		again_in(j, LOOK_EVERY_MS);
-	else
-		run(j->control, j, &SQL_etld_claim_job, params, on_claimed);
-}
+		return;
+	}
+	for (size_t row = 0; row < pgresult_rows(r, 0); row++) {
+		const char *id = pgresult_text(r, 0, row, 0), *state = pgresult_text(r, 0, row, 1);
 
-/* Silent workers lose their jobs before we look for one. */
-static void claim(struct jobs *j)
-{
-	run(j->control, j, &SQL_etld_sweep_leases, NULL, on_swept);
+		log_warn("took a job back from a silent worker", LOG_S("job_id", id),
+			 LOG_S("state", state));
+		if (strcmp(state, "failed") == 0)
+			pgpool_exec(j->warehouse, NULL, &SQL_etld_close_job, &id,
+				    STATEMENT_LIMIT_MS, on_withdrawn_of_dead, j);
+	}
+	run(j->control, j, &SQL_etld_claim_job, params, on_claimed);
 }
 
 static void on_timer(void *arg)
@@ -209,14 +377,14 @@ static void on_timer(void *arg)
 	OBJ_CHECK(j, JOBS_MAGIC);
 	if (j->busy || j->stopped)
 		return;
-	if (j->job.id != NULL)
+	if (j->job.claim[CLAIM_ID] != NULL)
 		watch(j);
-	else
-		claim(j);
+	else /* silent workers lose their jobs before we look for one */
+		run(j->control, j, &SQL_etld_sweep_leases, NULL, on_swept);
 }
 
 struct jobs *jobs_new(struct daemon *d, struct pgpool *control, struct pgpool *warehouse,
-		      int64_t lease_ms)
+		      const struct jobs_options *o)
 {
 	struct jobs *j = xcalloc(1, sizeof(*j));
 
@@ -224,7 +392,10 @@ struct jobs *jobs_new(struct daemon *d, struct pgpool *control, struct pgpool *w
 	j->daemon = d;
 	j->control = control;
 	j->warehouse = warehouse;
-	(void)snprintf(j->lease, sizeof(j->lease), "%lld ms", (long long)lease_ms);
+	j->options = *o;
+	j->events = job_events_new(control, warehouse);
+	(void)snprintf(j->lease, sizeof(j->lease), "%lld ms", (long long)o->lease_ms);
+	forget(j);
 	j->timer = daemon_timer_new(d, 0, 0, on_timer, j);
 	return j;
 }
@@ -243,6 +414,7 @@ void jobs_free(struct jobs *j)
 	if (j == NULL)
 		return;
 	forget(j);
+	job_events_free(j->events);
 	j->magic = 0;
 	free(j);
 }

@@ -3,8 +3,11 @@
  * every key of a projection, for one tenant or all; the scheduler rebuilds them like any other
  * touched keys, and the job is done when none of them is left.
  *
- * A job belongs to its worker by a lease that is renewed while it runs; a worker that dies loses it
- * and another goes on from the start, which is harmless: touching a key twice rebuilds it twice.
+ * A job belongs to its worker by a lease that is renewed while it runs. A worker that dies loses
+ * it, and another goes on with what is left. A job whose source is not ready, or that failed
+ * otherwise, is tried again after a while, three times in all; one that takes longer than
+ * job_timeout has failed. What failed for good stays in etl_jobs, in `etld status` and in the
+ * metrics.
  */
 #ifndef ETLD_JOBS_H
 #define ETLD_JOBS_H
@@ -14,8 +17,12 @@
 
 struct jobs;
 
+struct jobs_options {
+	int64_t lease_ms, timeout_ms;
+};
+
 struct jobs *jobs_new(struct daemon *d, struct pgpool *control, struct pgpool *warehouse,
-		      int64_t lease_ms) MUST_CHECK;
+		      const struct jobs_options *o) MUST_CHECK;
 void jobs_stop(struct jobs *j); /* claims nothing more; before the pools are freed; NULL is fine */
 void jobs_free(struct jobs *j); /* after the pools are freed */
 

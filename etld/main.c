@@ -5,8 +5,9 @@
  * and rebuilds the rows of every touched key from all its events, so that duplicates, late and
  * reordered events need no case of their own. Also the one-shots that Cloud Run Jobs call.
  *
- * This file is wiring only: the parts are scheduler.c (what runs next), unit.c (one transaction),
- * consumers.c (what is built from what), jobs.c, janitor.c, migrate.c, status.c.
+ * This file is wiring only: the parts are scheduler.c (who works), agenda.c (on what next), unit.c
+ * (one transaction), consumers.c (what is built from what), jobs.c, janitor.c, migrate.c, run.c,
+ * status.c.
  */
 #include "common/log.h"
 #include "etld/etld.h"
@@ -52,8 +53,9 @@ static void drain(struct daemon *d, void *state)
 
 static const struct daemon_command commands[] = {
 	{"migrate", "migrate: bring both databases to this version", migrate_start},
-	{"run", "run [--projection TABLE]: apply what is due, then exit", etld_run_start},
-	{"status", "status [--json]: what is pending, by consumer", etld_status_start},
+	{"run", "run [--projection TABLE]... [--tenant TENANT]: apply what is due, then exit",
+	 etld_run_start},
+	{"status", "status [--json]: what is pending, and the jobs", etld_status_start},
 	{NULL, NULL, NULL},
 };
 

@@ -1,37 +1,24 @@
 /*
  * The scheduler of units; see scheduler.h.
  *
- * look ─▶ due[] ─▶ idle workers take from its front ─▶ unit ─▶ look again
+ * look ─▶ agenda ─▶ idle workers take what is next ─▶ unit ─▶ look again
  */
 #include "etld/scheduler.h"
 
+#include "common/backoff.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/xalloc.h"
 #include "sql_gen.h"
 
-#define SCHEDULER_MAGIC OBJ_MAGIC('c')
-#define DUE_MAX         128
-#define LOOK_TIMEOUT_MS 30000
-#define RETRY_FIRST_MS  200
-#define RETRY_MAX_MS    30000
-#define TAKEN_PAUSE_MS  50 /* another process has the shard: look again after this */
-
-struct due {
-	const struct consumer *consumer;
-	int shard;
-};
-
-/* A (consumer, shard) that failed or was taken rests until `not_before`. */
-struct rest {
-	struct due what;
-	int64_t not_before_ms, delay_ms;
-};
+#define SCHEDULER_MAGIC   OBJ_MAGIC('c')
+#define LOOK_TIMEOUT_MS   30000
+#define LOOK_FAILURES_MAX 10 /* in a row, until a one-shot gives up */
 
 struct worker {
 	struct scheduler *scheduler;
-	struct due due;
+	struct task task;
 	struct pgconn *conn;
 	struct unit *unit;
 	bool busy;
@@ -45,70 +32,24 @@ struct scheduler {
 	struct scheduler_options options;
 	struct daemon_timer *poll, *soon;
 	struct worker *workers;
-	int running;
-	int64_t retries;
+	struct task *running; /* of the busy workers; room for all */
+	int nrunning;
+	int look_failures;
 	bool looking, look_again, draining;
 	void (*on_drained)(void *arg);
 	void *drained_arg;
-	struct due due[DUE_MAX]; /* in the order of their priority */
-	size_t ndue, next_due;
-	struct rest rests[DUE_MAX];
-	size_t nrests;
+	struct agenda *agenda;
 	struct metric_family *units, *events;
 	struct metric *seconds, *pending;
 };
 
 static void look(struct scheduler *s);
+static void dispatch(struct scheduler *s);
 
-static bool due_eq(struct due a, struct due b)
+static void let_rest(struct scheduler *s, struct task t, enum rest_reason why)
 {
-	return a.consumer == b.consumer && a.shard == b.shard;
-}
-
-static struct rest *rest_of(struct scheduler *s, struct due d)
-{
-	for (size_t i = 0; i < s->nrests; i++) {
-		if (due_eq(s->rests[i].what, d))
-			return &s->rests[i];
-	}
-	return NULL;
-}
-
-static void forget_rest(struct scheduler *s, struct due d)
-{
-	struct rest *r = rest_of(s, d);
-
-	if (r != NULL)
-		*r = s->rests[--s->nrests];
-}
-
-/* Lets d rest: `first_ms`, doubled each time up to the maximum. */
-static void let_rest(struct scheduler *s, struct due d, int64_t first_ms, int64_t max_ms)
-{
-	struct rest *r = rest_of(s, d);
-
-	if (r == NULL) {
-		if (s->nrests == DUE_MAX)
-			return;
-		r = &s->rests[s->nrests++];
-		*r = (struct rest){.what = d, .delay_ms = first_ms / 2};
-	}
-	r->delay_ms = r->delay_ms * 2 < max_ms ? r->delay_ms * 2 : max_ms;
-	r->not_before_ms = clock_mono_ms() + r->delay_ms;
-	daemon_timer_arm(s->soon, r->delay_ms);
-}
-
-static bool may_run(struct scheduler *s, struct due d)
-{
-	const struct rest *r = rest_of(s, d);
-
-	if (r != NULL && r->not_before_ms > clock_mono_ms())
-		return false;
-	for (int i = 0; i < s->options.workers; i++) {
-		if (s->workers[i].busy && due_eq(s->workers[i].due, d))
-			return false;
-	}
-	return true;
+	daemon_timer_arm(s->soon,
+			 agenda_rest(s->agenda, t, why, clock_mono_ms(), backoff_random()));
 }
 
 static void worker_done(struct worker *w)
@@ -121,13 +62,19 @@ static void worker_done(struct worker *w)
 	unit_free(w->unit);
 	w->unit = NULL;
 	w->busy = false;
-	s->running--;
-	if (s->draining && s->running == 0 && s->on_drained != NULL) {
+	s->nrunning = 0;
+	for (int i = 0; i < s->options.workers; i++) {
+		if (s->workers[i].busy)
+			s->running[s->nrunning++] = s->workers[i].task;
+	}
+	if (s->draining && s->nrunning == 0 && s->on_drained != NULL) {
 		s->on_drained(s->drained_arg);
 		s->on_drained = NULL;
 	}
-	if (!s->draining)
+	if (!s->draining) {
+		dispatch(s);
 		look(s);
+	}
 }
 
 static const char *const outcome_names[] = {
@@ -138,12 +85,13 @@ static const char *const outcome_names[] = {
 static void log_report(const struct unit_report *r)
 {
 	if (r->outcome == UNIT_RETRY || r->outcome == UNIT_LOST)
-		log_error("unit failed", LOG_S("consumer", r->consumer->name),
-			  LOG_I("shard", r->shard), LOG_S("outcome", outcome_names[r->outcome]),
-			  LOG_S("error", r->err->msg), LOG_S("sqlstate", r->err->sqlstate));
+		log_error("unit failed", LOG_S("consumer", r->task.consumer->name),
+			  LOG_I("shard", r->task.shard),
+			  LOG_S("outcome", outcome_names[r->outcome]), LOG_S("error", r->err->msg),
+			  LOG_S("sqlstate", r->err->sqlstate));
 	else if (r->outcome == UNIT_DONE)
-		log_debug("unit applied", LOG_S("consumer", r->consumer->name),
-			  LOG_I("shard", r->shard), LOG_I("events", r->events),
+		log_debug("unit applied", LOG_S("consumer", r->task.consumer->name),
+			  LOG_I("shard", r->task.shard), LOG_I("events", r->events),
 			  LOG_I("keys", r->keys), LOG_I("rejected", r->rejected),
 			  LOG_I("failed_keys", r->failed_keys), LOG_I("upserted", r->upserted),
 			  LOG_I("deleted", r->deleted), LOG_I("us", r->elapsed_us));
@@ -156,27 +104,29 @@ static void on_unit(void *arg, const struct unit_report *r)
 
 	OBJ_CHECK(s, SCHEDULER_MAGIC);
 	log_report(r);
-	metric_add(metrics_with(s->units, (const char *const[]){r->consumer->name,
+	metric_add(metrics_with(s->units, (const char *const[]){r->task.consumer->name,
 								outcome_names[r->outcome]}),
 		   1);
+	agenda_spent(s->agenda, w->task, r->elapsed_us);
 	switch (r->outcome) {
 	case UNIT_DONE:
-		metric_add(metrics_with(s->events, (const char *const[]){r->consumer->name}),
+		metric_add(metrics_with(s->events, (const char *const[]){r->task.consumer->name}),
 			   r->events);
 		metric_observe(s->seconds, (double)r->elapsed_us / 1e6);
 		publish_versions(s->publisher, r->versions, r->nversions);
-		forget_rest(s, w->due);
+		agenda_rested(s->agenda, w->task);
+		if (s->options.on_applied != NULL)
+			s->options.on_applied(s->options.arg, r);
 		break;
 	case UNIT_EMPTY:
-		forget_rest(s, w->due);
+		agenda_rested(s->agenda, w->task);
 		break;
 	case UNIT_TAKEN:
-		let_rest(s, w->due, TAKEN_PAUSE_MS, TAKEN_PAUSE_MS);
+		let_rest(s, w->task, REST_TAKEN);
 		break;
 	case UNIT_RETRY:
 	case UNIT_LOST:
-		s->retries++;
-		let_rest(s, w->due, RETRY_FIRST_MS, RETRY_MAX_MS);
+		let_rest(s, w->task, REST_FAILED);
 		break;
 	}
 	worker_done(w);
@@ -190,56 +140,75 @@ static void on_conn(void *arg, struct pgconn *c, const struct err *e)
 	OBJ_CHECK(s, SCHEDULER_MAGIC);
 	if (c == NULL) { /* the pool says so in the log, once */
 		(void)e;
-		let_rest(s, w->due, RETRY_FIRST_MS, RETRY_MAX_MS);
+		let_rest(s, w->task, REST_FAILED);
 		worker_done(w);
 		return;
 	}
 	w->conn = c;
-	w->unit = unit_start(c, w->due.consumer, w->due.shard, &s->options.unit, on_unit, w);
+	w->unit = unit_start(c, w->task, &s->options.unit, on_unit, w);
 }
 
 /* Hands what is due to idle workers. */
 static void dispatch(struct scheduler *s)
 {
-	for (int i = 0; i < s->options.workers && s->next_due < s->ndue; i++) {
+	for (int i = 0; i < s->options.workers; i++) {
 		struct worker *w = &s->workers[i];
 
 		if (w->busy)
 			continue;
-		while (s->next_due < s->ndue && !may_run(s, s->due[s->next_due]))
-			s->next_due++;
-		if (s->next_due == s->ndue)
+		if (!agenda_next(s->agenda, s->running, (size_t)s->nrunning, clock_mono_ms(),
+				 &w->task))
 			break;
-		w->due = s->due[s->next_due++];
 		w->busy = true;
-		s->running++;
+		s->running[s->nrunning++] = w->task;
 		(void)pgpool_acquire(s->pool, NULL, on_conn, w);
 	}
 }
 
-/* Rows: (consumer, shard, oldest landing, events), most urgent first. */
+static bool wanted(const struct scheduler *s, struct task t)
+{
+	const struct scheduler_options *o = &s->options;
+
+	if (t.consumer == NULL) /* a newer etld's: leave it to that one */
+		return false;
+	if (t.shard % o->task_count != o->task_index)
+		return false;
+	for (size_t i = 0; i < o->nonly; i++) {
+		if (o->only[i] == t.consumer)
+			return true;
+	}
+	return o->nonly == 0;
+}
+
+/* Rows: (consumer, shard, portions, urgency, events), most urgent first. */
 static void read_due(struct scheduler *s, const struct pgresult *r)
 {
 	int64_t pending = 0;
 
-	s->ndue = s->next_due = 0;
+	agenda_clear(s->agenda);
 	for (size_t row = 0; row < pgresult_rows(r, 0); row++) {
-		struct due d = {
+		struct task t = {
 			.consumer = consumer_find(pgresult_text(r, 0, row, 0)),
 			.shard = (int)pgresult_i64(r, 0, row, 1),
+			.portions = pgresult_bool(r, 0, row, 2),
 		};
 
-		pending += pgresult_i64(r, 0, row, 3);
-		if (d.consumer == NULL) /* a newer etld's: leave it to that one */
-			continue;
-		if (d.shard % s->options.task_count != s->options.task_index)
-			continue;
-		if (s->options.only != NULL && d.consumer != s->options.only)
-			continue;
-		if (s->ndue < DUE_MAX)
-			s->due[s->ndue++] = d;
+		pending += pgresult_i64(r, 0, row, 4);
+		if (wanted(s, t))
+			agenda_add(s->agenda, t, (enum urgency)pgresult_i64(r, 0, row, 3));
 	}
 	metric_set(s->pending, (double)pending);
+}
+
+/* Is a one-shot at its end? */
+static void check_idle(struct scheduler *s)
+{
+	if (s->options.on_idle == NULL || s->nrunning > 0)
+		return;
+	if (s->look_failures >= LOOK_FAILURES_MAX || agenda_hopeless(s->agenda))
+		s->options.on_idle(s->options.arg, false);
+	else if (s->look_failures == 0 && agenda_count(s->agenda) == 0)
+		s->options.on_idle(s->options.arg, true);
 }
 
 static void on_looked(void *arg, const struct pgresult *r, const struct err *e)
@@ -253,20 +222,25 @@ static void on_looked(void *arg, const struct pgresult *r, const struct err *e)
 	if (e != NULL) {
 		if (e->sqlstate[0] != '\0')
 			log_error("cannot look at the queue", LOG_S("error", e->msg));
+		s->look_failures++;
+		check_idle(s);
 		return; /* the poll comes again */
 	}
+	s->look_failures = 0;
 	read_due(s, r);
 	dispatch(s);
 	if (s->look_again) {
 		s->look_again = false;
 		look(s);
-	} else if (s->ndue == 0 && s->running == 0 && s->options.on_idle != NULL) {
-		s->options.on_idle(s->options.arg, s->retries);
+	} else {
+		check_idle(s);
 	}
 }
 
 static void look(struct scheduler *s)
 {
+	const char *params[] = {s->options.unit.tenant_id};
+
 	if (s->draining)
 		return;
 	if (s->looking) {
@@ -274,7 +248,7 @@ static void look(struct scheduler *s)
 		return;
 	}
 	s->looking = true;
-	pgpool_exec(s->pool, NULL, &SQL_etld_list_due, NULL, LOOK_TIMEOUT_MS, on_looked, s);
+	pgpool_exec(s->pool, NULL, &SQL_etld_list_due, params, LOOK_TIMEOUT_MS, on_looked, s);
 }
 
 static void on_timer(void *arg)
@@ -293,6 +267,9 @@ struct scheduler *scheduler_new(struct daemon *d, struct pgpool *warehouse,
 	s->publisher = publisher;
 	s->options = *o;
 	s->workers = xcalloc((size_t)o->workers, sizeof(*s->workers));
+	s->running = xcalloc((size_t)o->workers, sizeof(*s->running));
+	/* a daemon keeps a worker free for the stream */
+	s->agenda = agenda_new(o->on_idle == NULL && o->workers > 1 ? o->workers - 1 : o->workers);
 	for (int i = 0; i < o->workers; i++)
 		s->workers[i].scheduler = s;
 	s->units = metrics_counter_family(
@@ -317,7 +294,7 @@ void scheduler_drain(struct scheduler *s, void (*on_done)(void *arg), void *arg)
 {
 	OBJ_CHECK(s, SCHEDULER_MAGIC);
 	s->draining = true;
-	if (s->running == 0) {
+	if (s->nrunning == 0) {
 		if (on_done != NULL)
 			on_done(arg);
 		return;
@@ -332,6 +309,8 @@ void scheduler_free(struct scheduler *s)
 		return;
 	daemon_timer_free(s->poll);
 	daemon_timer_free(s->soon);
+	agenda_free(s->agenda);
+	free(s->running);
 	free(s->workers);
 	s->magic = 0;
 	free(s);

@@ -1,5 +1,5 @@
 /*
- * Decides which unit of work runs next, and runs them on a few connections.
+ * Runs units of work on a few connections, in the order of the agenda.
  *
  * The queue is in Postgres (deltas and touched keys); this keeps only what it learned at the last
  * look. It looks when a hint arrives, when a unit ends, and every poll_interval, so that a lost
@@ -19,13 +19,16 @@ struct scheduler_options {
 	int workers;
 	int64_t poll_ms;
 	struct unit_options unit;
-	/* one-shot runs: only these shards (shard % task_count == task_index) and, when set, only
-	 * this consumer */
+	/* One-shot runs: only these shards (shard % task_count == task_index) and, when there are
+	 * any, only these consumers (borrowed). */
 	int task_index, task_count;
-	const struct consumer *only;
-	/* called whenever nothing is due and nothing runs; `retries` = units that failed since
-	 * start */
-	void (*on_idle)(void *arg, int64_t retries);
+	const struct consumer *const *only;
+	size_t nonly;
+	/* Not NULL: a one-shot. Called when nothing runs and nothing is due (done), or what is due
+	 * keeps failing, or the queue cannot be read. */
+	void (*on_idle)(void *arg, bool done);
+	/* Told after each unit that was applied; may be NULL. */
+	void (*on_applied)(void *arg, const struct unit_report *r);
 	void *arg;
 };
 

@@ -16,29 +16,14 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "etld/changes.h"
 #include "etld/pgarray.h"
 #include "sql_gen.h"
 
 #define UNIT_MAGIC        OBJ_MAGIC('u')
 #define UNIT_RANGES_MAX   64 /* halving 2^32 keys needs 33 */
 #define UNIT_PIPELINE_MAX 16
-
-/* What the rebuilds did to one table: totals, and parallel arrays by tenant, joined over the
- * ranges. */
-enum change_array {
-	CHANGE_TENANTS,
-	CHANGE_UPSERTED,
-	CHANGE_DELETED,
-	CHANGE_FROM,
-	CHANGE_TO,
-	CHANGE_ARRAYS
-};
-
-struct table_change {
-	const char *name;
-	int64_t upserted, deleted;
-	const char *arrays[CHANGE_ARRAYS];
-};
+#define UNIT_PORTION_KEYS 1000 /* some 100 ms: what an event of the shard may have to wait */
 
 struct range {
 	int64_t lo, hi; /* ordinals of the key arrays, from 1, inclusive */
@@ -47,8 +32,8 @@ struct range {
 struct unit {
 	unsigned magic;
 	struct pgconn *conn;
-	const struct consumer *consumer;
-	int shard;
+	struct task task;
+	const struct consumer *consumer; /* task.consumer */
 	struct unit_options options;
 	unit_fn fn;
 	void *arg;
@@ -60,9 +45,11 @@ struct unit {
 	const char *batches, *batch_tenants, *landed; /* the take: parallel arrays */
 	const char *key_lo, *key_hi;                  /* bounds of the dedupe keys taken */
 	const char *tenants, *keys;                   /* the touched keys: parallel arrays */
-	struct range ranges[UNIT_RANGES_MAX];         /* still to rebuild; the last is next */
+	const char *job_id;                           /* whose portion it is, or NULL */
+	bool job_last;                        /* nothing is left of what the portion is of */
+	struct range ranges[UNIT_RANGES_MAX]; /* still to rebuild; the last is next */
 	size_t nranges;
-	struct table_change changes[CONSUMER_TABLES_MAX];
+	struct table_change changes[CONSUMER_TABLES_MAX + 1];
 
 	/* the running pipeline: parameters are borrowed until its callback */
 	struct pgstmt pipeline[UNIT_PIPELINE_MAX];
@@ -174,13 +161,38 @@ static void on_closed(void *arg, const struct pgresult *r, const struct err *e)
 	finish(u, UNIT_DONE);
 }
 
+/* The tables that the consumer writes, as an array literal; their names need no quoting. */
+static const char *tables_of(struct unit *u)
+{
+	const char *all = PGARRAY_EMPTY;
+
+	for (size_t i = 0; i < CONSUMER_TABLES_MAX && u->consumer->tables[i] != NULL; i++)
+		all = pgarray_join(u->arena, all,
+				   arena_printf(u->arena, "{%s}", u->consumer->tables[i]));
+	return all;
+}
+
+/* What is told beside the data: the run of the minute, keys that failed, the job's progress. */
+static void add_records(struct unit *u)
+{
+	ADD(u, SQL_etld_note_refresh, u->consumer->name, text_of(u, u->task.shard),
+	    text_of(u, u->report.events), text_of(u, u->report.upserted),
+	    text_of(u, u->report.deleted), text_of(u, (clock_mono_us() - u->started_us) / 1000));
+	if (u->report.failed_keys + u->report.rejected > 0)
+		ADD(u, SQL_etld_outbox_failed, u->consumer->name, tables_of(u),
+		    pgarray_join(u->arena, u->tenants, u->batch_tenants), VERSION);
+	if (u->job_id != NULL)
+		ADD(u, SQL_etld_count_portion, u->job_id, u->job_last ? "true" : "false",
+		    text_of(u, u->report.keys), text_of(u, u->report.upserted + u->report.deleted),
+		    VERSION);
+}
+
 /* All versions first: on_closed reads the results by their place. */
 static void step_close(struct unit *u)
 {
 	const struct table_change *c = u->changes;
-	const char *events = text_of(u, u->report.events);
 
-	for (size_t i = 0; i < CONSUMER_TABLES_MAX && c[i].name != NULL; i++) {
+	for (size_t i = 0; c[i].name != NULL; i++) {
 		const char *const *a = c[i].arrays;
 
 		u->report.upserted += c[i].upserted;
@@ -188,7 +200,7 @@ static void step_close(struct unit *u)
 		ADD(u, SQL_etld_bump_version, c[i].name, a[CHANGE_TENANTS], a[CHANGE_UPSERTED],
 		    a[CHANGE_DELETED], u->batch_tenants, u->landed, u->tenants);
 	}
-	for (size_t i = 0; i < CONSUMER_TABLES_MAX && c[i].name != NULL; i++) {
+	for (size_t i = 0; c[i].name != NULL; i++) {
 		const char *const *a = c[i].arrays;
 
 		if (pgarray_count(a[CHANGE_TENANTS]) != 0)
@@ -196,9 +208,7 @@ static void step_close(struct unit *u)
 			    a[CHANGE_UPSERTED], a[CHANGE_DELETED], a[CHANGE_FROM], a[CHANGE_TO],
 			    u->batch_tenants, u->landed);
 	}
-	ADD(u, SQL_etld_note_refresh, u->consumer->name, text_of(u, u->shard), events,
-	    text_of(u, u->report.upserted), text_of(u, u->report.deleted),
-	    text_of(u, (clock_mono_us() - u->started_us) / 1000));
+	add_records(u);
 	ADD0(u, SQL_etld_commit);
 	send(u, on_closed);
 }
@@ -206,31 +216,6 @@ static void step_close(struct unit *u)
 /* ---- rebuild: ranges of the touched keys, halved around a failure */
 
 static void step_rebuild(struct unit *u);
-
-static struct table_change *change_of(struct unit *u, const char *table)
-{
-	for (size_t i = 0; i < CONSUMER_TABLES_MAX && u->changes[i].name != NULL; i++) {
-		if (strcmp(u->changes[i].name, table) == 0)
-			return &u->changes[i];
-	}
-	ASSERT(!"a rebuild wrote a table that its consumer does not list");
-	return NULL;
-}
-
-static void sum_changes(struct unit *u, const struct pgresult *r, size_t nrebuilds)
-{
-	for (size_t i = 0; i < nrebuilds; i++) {
-		for (size_t row = 0; row < pgresult_rows(r, i); row++) {
-			struct table_change *c = change_of(u, pgresult_text(r, i, row, 0));
-
-			c->upserted += pgresult_i64(r, i, row, 1);
-			c->deleted += pgresult_i64(r, i, row, 2);
-			for (size_t a = 0; a < CHANGE_ARRAYS; a++)
-				c->arrays[a] = pgarray_join(u->arena, c->arrays[a],
-							    keep(u, r, i, row, 3 + a));
-		}
-	}
-}
 
 static void on_narrowed(void *arg, const struct pgresult *r, const struct err *e)
 {
@@ -250,7 +235,7 @@ static void step_narrow(struct unit *u)
 	ADD0(u, SQL_etld_rollback_to);
 	if (top.lo == top.hi) {
 		log_error("key set aside", LOG_S("consumer", u->consumer->name),
-			  LOG_I("shard", u->shard), LOG_S("error", u->err.msg));
+			  LOG_I("shard", u->task.shard), LOG_S("error", u->err.msg));
 		ADD(u, SQL_etld_fail_key, u->consumer->name, u->tenants, u->keys,
 		    text_of(u, top.lo), u->err.msg);
 		u->report.failed_keys++;
@@ -284,7 +269,7 @@ static void on_rebuilt(void *arg, const struct pgresult *r, const struct err *e)
 		return;
 	while (u->consumer->rebuilds[nrebuilds] != NULL)
 		nrebuilds++;
-	sum_changes(u, r, nrebuilds);
+	changes_add(u->changes, u->arena, r, nrebuilds);
 	u->nranges--;
 	step_rebuild(u);
 }
@@ -312,16 +297,18 @@ static void step_rebuild(struct unit *u)
 
 /* ---- append: events of the take become typed rows; their keys join those touched otherwise */
 
-static void on_appended(void *arg, const struct pgresult *r, const struct err *e)
+static void on_ready(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct unit *u = arg;
 
 	OBJ_CHECK(u, UNIT_MAGIC);
 	if (failed(u, e))
 		return;
-	u->tenants = pgarray_join(u->arena, u->tenants, keep(u, r, 1, 0, 0));
-	u->keys = pgarray_join(u->arena, u->keys, keep(u, r, 1, 0, 1));
-	u->report.rejected = pgresult_i64(r, 1, 0, 3);
+	if (!u->task.portions) {
+		u->tenants = pgarray_join(u->arena, u->tenants, keep(u, r, 1, 0, 0));
+		u->keys = pgarray_join(u->arena, u->keys, keep(u, r, 1, 0, 1));
+		u->report.rejected = pgresult_i64(r, 1, 0, 3);
+	}
 	u->report.keys = (int64_t)pgarray_count(u->keys);
 	if (u->report.keys > 0)
 		u->ranges[u->nranges++] = (struct range){1, u->report.keys};
@@ -330,10 +317,12 @@ static void on_appended(void *arg, const struct pgresult *r, const struct err *e
 
 static void step_append(struct unit *u)
 {
-	ADD(u, SQL_etld_ensure_guest_keys, u->batch_tenants, u->options.guest_key_seed);
-	ADD(u, *u->consumer->append, u->batches, u->batch_tenants, u->key_lo, u->key_hi);
+	if (!u->task.portions) {
+		ADD(u, SQL_etld_ensure_guest_keys, u->batch_tenants, u->options.guest_key_seed);
+		ADD(u, *u->consumer->append, u->batches, u->batch_tenants, u->key_lo, u->key_hi);
+	}
 	ADD0(u, SQL_etld_savepoint);
-	send(u, on_appended);
+	send(u, on_ready);
 }
 
 /* ---- take */
@@ -355,6 +344,7 @@ static void step_leave(struct unit *u)
 	send(u, on_left);
 }
 
+/* Result 0 is the touched keys, 1 the deltas when it takes from the stream. */
 static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct unit *u = arg;
@@ -362,17 +352,20 @@ static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
 	OBJ_CHECK(u, UNIT_MAGIC);
 	if (failed(u, e))
 		return;
-	u->tenants = keep(u, r, 1, 0, 0);
-	u->keys = keep(u, r, 1, 0, 1);
-	if (pgresult_text(r, 0, 0, 0) != NULL) {
-		u->batches = keep(u, r, 0, 0, 0);
-		u->batch_tenants = keep(u, r, 0, 0, 1);
-		u->landed = keep(u, r, 0, 0, 2);
-		u->report.events = pgresult_i64(r, 0, 0, 3);
-		u->key_lo = keep(u, r, 0, 0, 4);
-		u->key_hi = keep(u, r, 0, 0, 5);
+	u->tenants = keep(u, r, 0, 0, 0);
+	u->keys = keep(u, r, 0, 0, 1);
+	if (pgresult_text(r, 0, 0, 2) != NULL)
+		u->job_id = keep(u, r, 0, 0, 2);
+	u->job_last = pgresult_bool(r, 0, 0, 3);
+	if (!u->task.portions && pgresult_text(r, 1, 0, 0) != NULL) {
+		u->batches = keep(u, r, 1, 0, 0);
+		u->batch_tenants = keep(u, r, 1, 0, 1);
+		u->landed = keep(u, r, 1, 0, 2);
+		u->report.events = pgresult_i64(r, 1, 0, 3);
+		u->key_lo = keep(u, r, 1, 0, 4);
+		u->key_hi = keep(u, r, 1, 0, 5);
 	}
-	if (pgarray_count(u->batches) == 0 && pgarray_count(u->keys) == 0)
+	if (pgarray_count(u->batches) == 0 && pgarray_count(u->keys) == 0 && u->job_id == NULL)
 		step_leave(u);
 	else if (u->consumer->append != NULL)
 		step_append(u);
@@ -383,7 +376,8 @@ static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
 static void on_opened(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct unit *u = arg;
-	const char *shard = text_of(u, u->shard), *most = text_of(u, u->options.max_events);
+	const char *shard = text_of(u, u->task.shard), *tenant = u->options.tenant_id;
+	int64_t most = u->options.max_events;
 
 	OBJ_CHECK(u, UNIT_MAGIC);
 	if (failed(u, e))
@@ -392,36 +386,35 @@ static void on_opened(void *arg, const struct pgresult *r, const struct err *e)
 		roll_back(u, UNIT_TAKEN);
 		return;
 	}
-	ADD(u, SQL_etld_take_delta, u->consumer->name, shard, most);
-	ADD(u, SQL_etld_take_touched, u->consumer->name, shard, most);
+	if (u->task.portions && most > UNIT_PORTION_KEYS)
+		most = UNIT_PORTION_KEYS;
+	ADD(u, SQL_etld_take_touched, u->consumer->name, shard, text_of(u, most),
+	    u->task.portions ? "true" : "false", tenant);
+	if (!u->task.portions)
+		ADD(u, SQL_etld_take_delta, u->consumer->name, shard, text_of(u, most), tenant);
 	send(u, on_taken);
 }
 
-struct unit *unit_start(struct pgconn *c, const struct consumer *consumer, int shard,
-			const struct unit_options *o, unit_fn fn, void *arg)
+struct unit *unit_start(struct pgconn *c, struct task task, const struct unit_options *o,
+			unit_fn fn, void *arg)
 {
+	const struct consumer *consumer = task.consumer;
 	struct unit *u = xcalloc(1, sizeof(*u));
 
 	u->magic = UNIT_MAGIC;
 	u->conn = c;
 	u->consumer = consumer;
-	u->shard = shard;
+	u->task = task;
 	u->options = *o;
 	u->fn = fn;
 	u->arg = arg;
 	u->arena = arena_new();
 	u->started_us = clock_mono_us();
-	u->report.consumer = consumer;
-	u->report.shard = shard;
+	u->report.task = task;
 	u->batches = u->batch_tenants = u->landed = u->tenants = u->keys = PGARRAY_EMPTY;
-	for (size_t i = 0; i < CONSUMER_TABLES_MAX; i++)
-		u->changes[i] = (struct table_change){consumer->tables[i],
-						      0,
-						      0,
-						      {PGARRAY_EMPTY, PGARRAY_EMPTY, PGARRAY_EMPTY,
-						       PGARRAY_EMPTY, PGARRAY_EMPTY}};
+	changes_init(u->changes, consumer);
 	ADD0(u, SQL_etld_begin);
-	ADD(u, SQL_etld_lock_unit, consumer->name, text_of(u, shard));
+	ADD(u, SQL_etld_lock_unit, consumer->name, text_of(u, task.shard));
 	send(u, on_opened);
 	return u;
 }

@@ -1,7 +1,9 @@
 /*
- * A unit of work: one transaction that takes a bounded part of the deltas of one (consumer, shard),
- * appends their events to the consumer's event table, rebuilds every projection of the touched keys
- * and records what happened (data versions, watermarks, dirty profile cells, outbox).
+ * A unit of work: one transaction that takes a bounded part of what is queued for one (consumer,
+ * shard), appends the events to the consumer's event table, rebuilds every projection of the
+ * touched keys and records what happened (data versions, watermarks, dirty profile cells, outbox).
+ * It takes either from the stream (deltas, single keys) or a portion of a row that stands for many
+ * keys, so that a backfill never makes an event wait for more than one portion.
  *
  * Under the advisory lock of (consumer, shard), taken in a statement before the ones that read, so
  * that of two workers with one key the later always reads what the earlier wrote. A key whose
@@ -11,6 +13,7 @@
 #define ETLD_UNIT_H
 
 #include "common/pgconn.h"
+#include "etld/agenda.h"
 #include "etld/consumers.h"
 
 struct event_base;
@@ -32,8 +35,7 @@ struct unit_version {
 
 struct unit_report {
 	enum unit_outcome outcome;
-	const struct consumer *consumer;
-	int shard;
+	struct task task;
 	int64_t events, keys, failed_keys, rejected, upserted, deleted, elapsed_us;
 	const struct unit_version *versions;
 	size_t nversions;
@@ -45,11 +47,12 @@ typedef void (*unit_fn)(void *arg, const struct unit_report *report);
 struct unit_options {
 	int64_t max_events, timeout_ms;
 	const char *guest_key_seed; /* NULL: random guest keys */
+	const char *tenant_id;      /* NULL: of every tenant */
 };
 
 /* Runs on `c`, which the caller owns and keeps until fn was called (once, never from inside). */
-struct unit *unit_start(struct pgconn *c, const struct consumer *consumer, int shard,
-			const struct unit_options *o, unit_fn fn, void *arg) MUST_CHECK;
+struct unit *unit_start(struct pgconn *c, struct task task, const struct unit_options *o,
+			unit_fn fn, void *arg) MUST_CHECK;
 /* Only after pgconn_close, or once fn was called. */
 void unit_free(struct unit *u);
 

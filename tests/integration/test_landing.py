@@ -99,10 +99,10 @@ def test_take_is_fair_and_bounded(world):
     wh.land(world.ingestd, [event("reservation.cancelled", "2024-01-01T00:00", {"reservationId": str(n)}, tenants[0], n) for n in range(100)], 10)
     wh.land(world.ingestd, [event("reservation.cancelled", "2024-01-01T00:00", {"reservationId": str(n)}, t, n) for t in tenants[1:] for n in range(10)], 10)
     world.etld.query("begin")
-    batches, took, _, events, *_ = world.etld.statement(wh.ETLD + "take_delta.sql", "reservation", 3, 40)[0]
+    batches, took, _, events, *_ = world.etld.statement(wh.ETLD + "take_delta.sql", "reservation", 3, 40, None)[0]
     assert events == "40" and set(tenants) == set(took.strip("{}").split(","))
-    assert world.etld.statement(wh.ETLD + "take_delta.sql", "reservation", 3, 1)[0][3] == "10"  # one delta, however large
-    assert world.etld.statement(wh.ETLD + "take_delta.sql", "reservation", 4, 40)[0][0] is None
+    assert world.etld.statement(wh.ETLD + "take_delta.sql", "reservation", 3, 1, None)[0][3] == "10"  # one delta, however large
+    assert world.etld.statement(wh.ETLD + "take_delta.sql", "reservation", 4, 40, None)[0][0] is None
     world.etld.query("rollback")
     assert world.value("select sum(events) from analytics_run.delta") == "120"
     assert wh.drain(world.etld) > 0 and world.value("select count(*) from analytics_run.delta") == "0"

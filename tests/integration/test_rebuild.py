@@ -157,7 +157,7 @@ def test_a_failing_key_is_found_by_bisection(world):
     run = {n: (lambda *p, n=n: world.etld.statement(f"{wh.ETLD}{n}.sql", *p)) for n in
            ("take_delta", "append_reservation", "rebuild_reservation", "fail_key", "clear_failed")}
     world.etld.query("begin")
-    batches, tenants, _, _, lo, hi = run["take_delta"]("reservation", shard, 100)[0]
+    batches, tenants, _, _, lo, hi = run["take_delta"]("reservation", shard, 100, None)[0]
     tenants, keys, *_ = run["append_reservation"](batches, tenants, lo, hi)[0]
     outcome = []
     for n in (1, 2):
@@ -307,17 +307,17 @@ def test_jobs(world):
 
     assert run("enqueue_job", "job_1", "refresh", "fact_reservation", TENANT, "api", "k", "{}") == [["job_1", "t"]]
     assert run("enqueue_job", "job_2", "refresh", "fact_reservation", TENANT, "api", "k", "{}") == [["job_1", "f"]]
-    assert run("claim_job", "w1", "10 s") == [["job_1", "refresh", "fact_reservation", TENANT, "{}", "1", "3"]]
+    assert run("claim_job", "w1", "10 s") == [["job_1", "refresh", "fact_reservation", TENANT, "{}", "1", "3", "api", "{dim_property}", "{property}"]]
     assert run("claim_job", "w2", "10 s") == []
-    assert run("heartbeat_job", "job_1", 1, "w1", "10 s", 0.5) == [["job_1"]]
+    assert len(run("heartbeat_job", "job_1", 1, "w1", "10 s", 0.5)) == 1
     assert run("heartbeat_job", "job_1", 1, "w2", "10 s", 0.5) == []
-    assert run("retry_job", "job_1", 1, "w1", "boom", "0 s", "true") == [["job_1", "queued"]]
+    assert run("retry_job", "job_1", 1, "w1", "ERROR", "boom", "0 s", "true", 2, 1) == [["job_1", "queued"]]
     assert run("claim_job", "w2", "-1 s")[0][5] == "2"
     assert run("sweep_leases") == [["job_1", "queued", "2"]]
     assert run("finish_job", "job_1", 2, "w2", 1, 1) == []
     assert run("claim_job", "w3", "10 s")[0][5] == "3"
     assert run("finish_job", "job_1", 3, "w3", 5, 6) == [["job_1"]]
-    assert world.rows("select attempt, state, rows_out from analytics.etl_runs order by 1") == [["1", "failed", "0"], ["2", "lost", "0"], ["3", "succeeded", "6"]]
+    assert world.rows("select attempt, state, rows_out from analytics.etl_runs order by 1") == [["1", "failed", "1"], ["2", "lost", "0"], ["3", "succeeded", "6"]]
     queryd = world.connect("analytics_queryd")
     assert queryd.query("select count(*) from analytics.etl_jobs") == [["0"]]
     assert queryd.script(f"begin; set local analytics.tenant_id = '{TENANT}'; select count(*) from analytics.etl_jobs; commit")[2] == [["1"]]

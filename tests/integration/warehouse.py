@@ -107,7 +107,7 @@ def land_suspects(conn, events, dead=()):
     return [outcome for _, outcome in results[-2]]
 
 
-def unit(conn, consumer, shard, max_events=10000, seed="seed", on_rebuild=None):
+def unit(conn, consumer, shard, max_events=10000, seed="seed", on_rebuild=None, portions=False):
     """One unit of work in one transaction; False when there was nothing to do or the shard is taken."""
     def run(name, *params):
         return conn.statement(f"{ETLD}{name}.sql", *params)
@@ -116,13 +116,16 @@ def unit(conn, consumer, shard, max_events=10000, seed="seed", on_rebuild=None):
     if run("lock_unit", consumer, shard) != [["t"]]:
         conn.query("rollback")
         return False
-    batches, tenants, landed, events, key_lo, key_hi = run("take_delta", consumer, shard, max_events)[0]
+    batches = tenants = landed = None
+    events = 0
+    if not portions:
+        batches, tenants, landed, events, key_lo, key_hi = run("take_delta", consumer, shard, max_events, None)[0]
     keyed = []
     if batches is not None and consumer != "none":
         run("ensure_guest_keys", tenants, seed)
         touched_tenants, keys, *_ = run(f"append_{consumer}", batches, tenants, key_lo, key_hi)[0]
         keyed.append((touched_tenants, keys))
-    touched = run("take_touched", consumer, shard, max_events)[0] if consumer != "none" else [None, None]
+    touched = run("take_touched", consumer, shard, max_events, portions, None)[0][:2] if consumer != "none" else [None, None]
     if touched[0] is not None:
         keyed.append(touched)
     for key_tenants, keys in keyed:
@@ -143,8 +146,9 @@ def drain(conn, max_events=10000):
     """Units until nothing is due; how many did something."""
     done = 0
     while True:
-        due = conn.statement(ETLD + "list_due.sql")
-        worked = sum(unit(conn, consumer, int(shard), max_events) for consumer, shard, *_ in due)
+        due = conn.statement(ETLD + "list_due.sql", None)
+        worked = sum(unit(conn, consumer, int(shard), max_events, portions=portions == "t")
+                     for consumer, shard, portions, *_ in due)
         if not worked:
             return done
         done += worked

@@ -15,21 +15,14 @@ with due as (
 	returning tenant_id, projection, run_id, day_from, day_to, rows_upserted, rows_deleted, watermark, refreshed_at
 ), emitted as (
 	insert into analytics_run.outbox (ordering_key, subject, tenant_id, envelope)
-	select tenant_id, 'melmastoon.analytics.projection.refreshed.v1', tenant_id, jsonb_build_object(
-		'id', 'evt_' || analytics_run.ulid(),
-		'subject', 'melmastoon.analytics.projection.refreshed.v1',
-		'occurredAt', to_char(refreshed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-		'tenantId', tenant_id,
-		'correlationId', 'cor_' || substr(run_id, 5),
-		'producedBy', jsonb_build_object('service', 'analytics-service', 'version', $2::text,
-			'instance', current_setting('application_name')),
-		'metadata', jsonb_build_object('schemaVersion', 1, 'orderingKey', tenant_id, 'retentionClass', 'operational_2y'),
-		'payload', jsonb_build_object(
+	select tenant_id, 'melmastoon.analytics.projection.refreshed.v1', tenant_id, analytics_run.envelope(
+		'melmastoon.analytics.projection.refreshed.v1', refreshed_at, tenant_id, tenant_id, 'cor_' || substr(run_id, 5),
+		$2::text, jsonb_build_object(
 			'projectionKey', projection, 'version', 1, 'jobId', null, 'runId', run_id,
 			'windows', jsonb_build_array(jsonb_build_object('from', day_from, 'to', day_to)),
 			'rowsUpserted', rows_upserted, 'rowsDeleted', rows_deleted,
-			'watermark', to_char(watermark at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-			'freshnessSeconds', round(extract(epoch from refreshed_at - watermark), 3)))::text
+			'watermark', analytics_run.wire_time(watermark),
+			'freshnessSeconds', round(extract(epoch from refreshed_at - watermark), 3)))
 	from due
 	returning 1
 )

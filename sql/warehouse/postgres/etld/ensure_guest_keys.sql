@@ -9,4 +9,5 @@ select distinct t, case when $2::text is null then analytics_run.gen_random_byte
 	else analytics_run.hmac(t, $2::text, 'sha256') end
 from unnest($1::text[]) t
 where not exists (select from analytics_run.guest_key g where g.tenant_id = t)
+order by t -- two consumers of a shard may do this at once
 on conflict (tenant_id) do nothing

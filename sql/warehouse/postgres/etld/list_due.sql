@@ -1,26 +1,43 @@
--- What there is to do, most urgent first: deltas before keys touched by a dependency, hot consumers
--- before the acknowledging of events that nobody reads, then by age. 160 index probes on any backlog.
+-- What there is to do, most urgent first and then by age. The stream (deltas and single keys) of a hot
+-- consumer is hot; that of a cold one is cold until it has waited for half of its 15 minutes. What is
+-- worked off in portions is backfill, however old. 48 index probes a consumer on any backlog.
 -- `events` counts the oldest deltas only, up to 100 of them: a size, not a sum.
--- rows: (consumer text, shard integer, oldest_landed_at timestamptz, events bigint)
-select c.consumer, s.shard, coalesce(d.oldest_landed_at, t.oldest_touched_at) as oldest_landed_at,
-	coalesce(d.events, 0) as events
+-- $1 tenant text  null = every tenant
+-- rows: (consumer text, shard integer, portions boolean, urgency integer, events bigint); urgency 0 hot,
+--   1 cold, 2 backfill
+select c.consumer, s.shard, due.portions,
+	case
+		when due.portions then 2
+		when c.hot or due.since < now() - interval '450 s' then 0
+		else 1
+	end as urgency, due.events
 from analytics_run.consumer c
 cross join generate_series(0, 15) as s (shard)
 cross join lateral (
-	select min(landed_at) as oldest_landed_at, sum(events) as events
+	select false as portions, least(d.since, k.since) as since, d.events
 	from (
-		select landed_at, events
-		from analytics_run.delta
-		where consumer = c.consumer and shard = s.shard
-		order by batch_id
-		limit 100) oldest) d
-cross join lateral (
-	select min(touched_at) as oldest_touched_at
+		select min(landed_at) as since, coalesce(sum(events), 0) as events
+		from (
+			select landed_at, events
+			from analytics_run.delta
+			where consumer = c.consumer and shard = s.shard and ($1::text is null or tenant_id = $1::text)
+			order by batch_id
+			limit 100) oldest) d
+	cross join (
+		select min(touched_at) as since
+		from (
+			select touched_at
+			from analytics_run.touched
+			where consumer = c.consumer and shard = s.shard and kind = 'key' and ($1::text is null or tenant_id = $1::text)
+			order by touch_id
+			limit 1) oldest) k
+	union all
+	select true, min(touched_at), 0
 	from (
 		select touched_at
 		from analytics_run.touched
-		where consumer = c.consumer and shard = s.shard
+		where consumer = c.consumer and shard = s.shard and kind <> 'key' and ($1::text is null or tenant_id = $1::text)
 		order by touch_id
-		limit 1) oldest) t
-where d.oldest_landed_at is not null or t.oldest_touched_at is not null
-order by not c.hot, d.oldest_landed_at is null, 3
+		limit 1) oldest) due
+where due.since is not null
+order by urgency, due.since

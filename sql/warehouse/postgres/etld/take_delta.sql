@@ -5,6 +5,7 @@
 -- $1 consumer text
 -- $2 shard integer
 -- $3 max_events bigint
+-- $4 tenant text  null = every tenant
 -- rows: 1 (batches bigint[], tenants text[], landed timestamptz[], events bigint, key_lo text,
 --   key_hi text); batches[i] goes with tenants[i] and landed[i], each pair once; the arrays are null
 --   when nothing is pending. key_lo and key_hi bound the dedupe keys
@@ -12,13 +13,14 @@
 with recursive tenant as (
 	(select tenant_id
 	from analytics_run.delta
-	where consumer = $1::text and shard = $2::integer
+	where consumer = $1::text and shard = $2::integer and ($4::text is null or tenant_id = $4::text)
 	order by tenant_id
 	limit 1)
 	union all
 	select (select d.tenant_id
 		from analytics_run.delta d
 		where d.consumer = $1::text and d.shard = $2::integer and d.tenant_id > t.tenant_id
+			and $4::text is null
 		order by d.tenant_id
 		limit 1)
 	from tenant t

@@ -1,15 +1,20 @@
--- Takes keys that a dependency, a refresh or an operator has touched, oldest first. One row of kind
--- `property` or `all` stands for many keys and is worked off in portions: what is left keeps its
+-- Takes keys that a dependency, a refresh or an operator has touched, oldest first: single ones, or a
+-- portion of one row of kind `property` or `all`, which stands for many keys; what is left keeps its
 -- place in the queue. Needs lock_unit; the statement that rebuilds must come after, so that it sees
 -- whatever was committed with these rows.
 -- $1 consumer text
 -- $2 shard integer
 -- $3 max_keys bigint
--- rows: 1 (tenants text[], keys text[]); keys[i] of tenants[i]; null when nothing is queued
+-- $4 portions boolean  a portion; else single keys
+-- $5 tenant text       null = every tenant
+-- rows: 1 (tenants text[], keys text[], job_id text, was_last boolean); keys[i] of tenants[i], null when
+--   nothing is queued; job_id: whose portion it is, null when nobody asked; was_last: nothing is left of
+--   that row
 with first as materialized (
-	select touch_id, tenant_id, kind, key, after_key
+	select touch_id, tenant_id, kind, key, after_key, job_id
 	from analytics_run.touched
-	where consumer = $1::text and shard = $2::integer
+	where consumer = $1::text and shard = $2::integer and kind <> 'key' and $4::boolean
+		and ($5::text is null or tenant_id = $5::text)
 	order by touch_id
 	limit 1
 ), single as (
@@ -17,8 +22,8 @@ with first as materialized (
 	where touch_id = any (array(
 		select t.touch_id
 		from analytics_run.touched t
-		where t.consumer = $1::text and t.shard = $2::integer and t.kind = 'key'
-			and (select kind from first) = 'key'
+		where t.consumer = $1::text and t.shard = $2::integer and t.kind = 'key' and not $4::boolean
+			and ($5::text is null or t.tenant_id = $5::text)
 		order by t.touch_id
 		limit $3::bigint))
 	returning tenant_id, key
@@ -58,12 +63,10 @@ with first as materialized (
 		where $1::text = 'tenant' and f.kind = 'all' and tenant_id = f.tenant_id and tenant_id > f.after_key
 		order by key
 		limit $3::bigint) k
-	where f.kind <> 'key'
 ), progress as (
 	select touch_id, count(p.key) as keys, max(p.key) as last_key
 	from first f
 	left join portion p using (touch_id)
-	where f.kind <> 'key'
 	group by touch_id
 ), advanced as (
 	update analytics_run.touched t set after_key = p.last_key
@@ -78,5 +81,6 @@ with first as materialized (
 	union
 	select tenant_id, key from portion
 )
-select array_agg(tenant_id order by tenant_id, key) as tenants, array_agg(key order by tenant_id, key) as keys
+select array_agg(tenant_id order by tenant_id, key) as tenants, array_agg(key order by tenant_id, key) as keys,
+	(select job_id from first) as job_id, coalesce((select p.keys < $3::bigint from progress p), false) as was_last
 from taken

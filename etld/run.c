@@ -1,0 +1,196 @@
+/*
+ * `etld run [--projection TABLE]… [--tenant TENANT]`: applies what is due and exits, as a Cloud Run
+ * Job. Its tasks share the shards (CLOUD_RUN_TASK_INDEX of CLOUD_RUN_TASK_COUNT). Exit 0: nothing
+ * is due any more; 75: what is left keeps failing, or a database cannot be reached: try again.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/num.h"
+#include "common/ulid.h"
+#include "etld/etld.h"
+#include "sql_gen.h"
+
+#define CONSUMERS_MAX      32
+#define START_LIMIT_MS     30000
+#define STATEMENT_LIMIT_MS 30000
+#define DRAW_EVERY_MS      200
+#define TENANT_PREFIX      "tnt_"
+
+static struct run {
+	struct etld *etld;
+	struct daemon_timer *start_limit;
+	const struct consumer *only[CONSUMERS_MAX];
+	int64_t events, keys, units;
+	int64_t total; /* events that were pending; 0: not known */
+	int64_t started_ms, drawn_ms;
+	bool terminal; /* there is somebody to watch the progress */
+	bool done;
+} run;
+
+/* A number that Cloud Run Jobs put into the environment, or `fallback`. */
+static int task_number(const char *name, int fallback)
+{
+	const char *text = getenv(name);
+	int64_t v;
+
+	return text != NULL && num_i64(slice_of(text), 0, 100000, &v) == 0 ? (int)v : fallback;
+}
+
+/* ---- progress */
+
+static void clear_line(void)
+{
+	if (run.terminal && run.drawn_ms != 0)
+		(void)fputs("\r\033[K", stderr);
+}
+
+static void draw_progress(void)
+{
+	enum { WIDTH = 24 };
+	static const char full[] = "########################", empty[] = "........................";
+	int64_t now = clock_mono_ms(), total = run.total > run.events ? run.total : run.events;
+	double seconds = (double)(now - run.started_ms) / 1000;
+	int width;
+
+	if (!run.terminal || now - run.drawn_ms < DRAW_EVERY_MS)
+		return;
+	clear_line();
+	run.drawn_ms = now;
+	if (run.total > 0) {
+		width = (int)(WIDTH * run.events / total);
+		fprintf(stderr, "[%.*s%.*s] %3lld %%  ", width, full, WIDTH - width, empty,
+			(long long)(100 * run.events / total));
+	}
+	fprintf(stderr, "%lld events  %lld keys", (long long)run.events, (long long)run.keys);
+	if (run.total > 0 && run.events > 0)
+		fprintf(stderr, "  %.0f s left",
+			seconds * (double)(total - run.events) / (double)run.events);
+}
+
+static void on_applied(void *arg, const struct unit_report *r)
+{
+	(void)arg;
+	run.units++;
+	run.events += r->events;
+	run.keys += r->keys;
+	draw_progress();
+}
+
+/* One row of status.sql: the second is the events that are pending. */
+static void on_size(void *arg, const struct pgresult *r, const struct err *e)
+{
+	(void)arg;
+	if (e == NULL)
+		run.total = run.events + pgresult_i64(r, 0, 0, 1);
+}
+
+/* ---- the end */
+
+static void on_emitted(void *arg, const struct pgresult *r, const struct err *e)
+{
+	(void)arg;
+	(void)r; /* what could not be told now is told by the next run */
+	(void)e;
+	clear_line();
+	log_info("run ended", LOG_S("outcome", run.done ? "done" : "gave up"),
+		 LOG_I("events", run.events), LOG_I("keys", run.keys), LOG_I("units", run.units),
+		 LOG_I("ms", clock_mono_ms() - run.started_ms));
+	daemon_quit(run.etld->daemon, run.done ? DAEMON_OK : DAEMON_TEMPORARY);
+}
+
+static void on_idle(void *arg, bool done)
+{
+	static const char *const params[] = {"100000", VERSION};
+	struct etld *st = arg;
+
+	run.done = done;
+	scheduler_drain(st->scheduler, NULL, NULL);
+	pgpool_exec(st->warehouse, NULL, &SQL_etld_emit_refreshed, params, STATEMENT_LIMIT_MS,
+		    on_emitted, NULL);
+}
+
+static void on_start_limit(void *arg)
+{
+	struct etld *st = arg;
+
+	if (st->scheduler != NULL)
+		return;
+	log_error("no database to work on", LOG_I("waited_ms", START_LIMIT_MS));
+	daemon_quit(st->daemon, DAEMON_TEMPORARY);
+}
+
+/* ---- the start */
+
+static int take_option(struct scheduler_options *o, const char *name, const char *value,
+		       struct err *e)
+{
+	if (strcmp(name, "--projection") == 0) {
+		const struct consumer *c = consumer_of_table(value);
+
+		if (c == NULL)
+			return err_set(e, -EINVAL, "run: there is no projection '%s'", value);
+		if (o->nonly == CONSUMERS_MAX)
+			return err_set(e, -EINVAL, "run: more than %d projections", CONSUMERS_MAX);
+		run.only[o->nonly++] = c;
+		return 0;
+	}
+	if (strcmp(name, "--tenant") == 0) {
+		size_t prefix = sizeof(TENANT_PREFIX) - 1;
+
+		if (strncmp(value, TENANT_PREFIX, prefix) != 0 ||
+		    !ulid_valid(slice_of(value + prefix)))
+			return err_set(e, -EINVAL, "run: --tenant takes tnt_ and a ULID, not '%s'",
+				       value);
+		o->unit.tenant_id = value;
+		return 0;
+	}
+	return err_set(e, -EINVAL, "run: there is no option '%s'; known are --projection, --tenant",
+		       name);
+}
+
+int etld_run_start(struct daemon *d, void *state, int argc, char **argv, struct err *e)
+{
+	struct etld *st = state;
+	struct scheduler_options *o = &st->options;
+	int r;
+
+	for (int i = 0; i < argc; i += 2) {
+		if (i + 1 == argc)
+			return err_set(e, -EINVAL, "run: '%s' needs a value", argv[i]);
+		r = take_option(o, argv[i], argv[i + 1], e);
+		if (r < 0)
+			return r;
+	}
+	o->only = run.only;
+	o->task_count = task_number("CLOUD_RUN_TASK_COUNT", 1);
+	o->task_index = task_number("CLOUD_RUN_TASK_INDEX", 0);
+	if (o->task_count < 1 || o->task_index >= o->task_count)
+		return err_set(e, -EINVAL, "run: there is no task %d of %d (CLOUD_RUN_TASK_INDEX)",
+			       o->task_index, o->task_count);
+	o->on_idle = on_idle;
+	o->on_applied = on_applied;
+	o->arg = st;
+	st->once = true;
+	r = etld_open(d, st, e);
+	if (r < 0)
+		return r;
+	log_info("run started", LOG_I("task", o->task_index), LOG_I("tasks", o->task_count),
+		 LOG_I("attempt", task_number("CLOUD_RUN_TASK_ATTEMPT", 0)));
+	run.etld = st;
+	run.started_ms = clock_mono_ms();
+	run.terminal = isatty(STDERR_FILENO) == 1;
+	run.start_limit = daemon_timer_new(d, START_LIMIT_MS, 0, on_start_limit, st);
+	if (run.terminal && o->task_count == 1 && o->nonly == 0 && o->unit.tenant_id == NULL)
+		pgpool_exec(st->warehouse, NULL, &SQL_etld_status, NULL, STATEMENT_LIMIT_MS,
+			    on_size, NULL);
+	return 0;
+}
+
+void etld_run_stop(void)
+{
+	daemon_timer_free(run.start_limit);
+	run.start_limit = NULL;
+}

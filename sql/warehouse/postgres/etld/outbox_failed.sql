@@ -1,0 +1,20 @@
+-- Tells of the keys that this transaction has set aside for the first time, as
+-- melmastoon.analytics.projection.failed.v1: one for each tenant and projection, however many keys.
+-- $1 consumer text
+-- $2 projections text[]  that it writes
+-- $3 tenants text[]      of the unit of work; may repeat
+-- $4 version text        of this program, for producedBy
+-- rows: none
+insert into analytics_run.outbox (ordering_key, subject, tenant_id, envelope)
+select f.tenant_id, 'melmastoon.analytics.projection.failed.v1', f.tenant_id, analytics_run.envelope(
+	'melmastoon.analytics.projection.failed.v1', now(), f.tenant_id, f.tenant_id, 'cor_' || analytics_run.ulid(), $4::text,
+	jsonb_build_object(
+		'projectionKey', p.key, 'version', 1, 'jobId', null, 'runId', null, 'reason', 'KEYS_SET_ASIDE',
+		'detail', f.keys || ' of ' || $1::text || ', the first ' || f.key || ': ' || f.error, 'retriable', true,
+		'attempt', 1))
+from (
+	select tenant_id, count(*) as keys, min(key) as key, (array_agg(error order by key))[1] as error
+	from analytics_run.failed_keys
+	where consumer = $1::text and tenant_id = any ($3::text[]) and first_failed_at = now()
+	group by tenant_id) f
+cross join unnest($2::text[]) as p (key)

@@ -1,0 +1,187 @@
+/* etld/agenda: who is served next, and how long the others wait. */
+#include "etld/agenda.h"
+#include "etld/consumers.h"
+#include "tests/unit/unit.h"
+
+#define WORKERS 4
+
+static struct agenda *agenda;
+static struct task running[WORKERS];
+static size_t nrunning;
+
+static struct task stream(const char *consumer, int shard)
+{
+	return (struct task){.consumer = consumer_find(consumer), .shard = shard};
+}
+
+static struct task portion(int shard)
+{
+	return (struct task){
+		.consumer = consumer_find("reservation"), .shard = shard, .portions = true};
+}
+
+static void setup(void)
+{
+	agenda = agenda_new(WORKERS - 1);
+	nrunning = 0;
+}
+
+static void teardown(void)
+{
+	agenda_free(agenda);
+}
+
+static bool next(struct task *ret)
+{
+	return agenda_next(agenda, running, nrunning, 0, ret);
+}
+
+static void assert_next(struct task wanted)
+{
+	struct task t;
+
+	ck_assert(next(&t));
+	ck_assert_ptr_eq(t.consumer, wanted.consumer);
+	ck_assert_int_eq(t.shard, wanted.shard);
+	ck_assert_int_eq(t.portions, wanted.portions);
+}
+
+static void assert_nothing(void)
+{
+	struct task t;
+
+	ck_assert(!next(&t));
+}
+
+START_TEST(hot_before_cold_before_backfill)
+{
+	agenda_add(agenda, portion(1), URGENCY_BACKFILL);
+	agenda_add(agenda, stream("none", 1), URGENCY_COLD);
+	agenda_add(agenda, stream("none", 2), URGENCY_HOT); /* it has waited for long */
+	agenda_add(agenda, stream("payment", 1), URGENCY_HOT);
+	ck_assert_uint_eq(agenda_count(agenda), 4);
+	assert_next(stream("none", 2));
+	assert_next(stream("payment", 1));
+	assert_next(stream("none", 1));
+	assert_next(portion(1));
+	assert_nothing();
+}
+END_TEST
+
+/* A shard with a backlog is the oldest at every look, and is served every other time. */
+START_TEST(turns_not_age)
+{
+	for (int look = 0; look < 3; look++) {
+		agenda_clear(agenda);
+		agenda_add(agenda, stream("payment", 7), URGENCY_HOT);
+		agenda_add(agenda, stream("payment", 8), URGENCY_HOT);
+		assert_next(stream("payment", look % 2 == 0 ? 7 : 8));
+	}
+	agenda_clear(agenda);
+	agenda_add(agenda, stream("payment", 7), URGENCY_HOT);
+	agenda_add(agenda, stream("payment", 9), URGENCY_HOT); /* never served */
+	assert_next(stream("payment", 9));
+}
+END_TEST
+
+START_TEST(one_worker_in_a_shard_of_a_consumer)
+{
+	running[nrunning++] = stream("reservation", 3);
+	agenda_add(agenda, portion(3), URGENCY_BACKFILL);
+	agenda_add(agenda, stream("reservation", 3), URGENCY_HOT);
+	agenda_add(agenda, stream("payment", 3), URGENCY_HOT);
+	assert_next(stream("payment", 3));
+	assert_nothing();
+	nrunning = 0;
+	assert_next(stream("reservation", 3));
+}
+END_TEST
+
+/* As if every unit took 90 ms, of the stream as of a backfill, and there were enough of both. */
+START_TEST(backfill_gets_a_tenth)
+{
+	int portions = 0;
+	struct task t;
+
+	for (int i = 0; i < 1000; i++) {
+		agenda_clear(agenda);
+		agenda_add(agenda, stream("payment", 1), URGENCY_HOT);
+		agenda_add(agenda, portion(2), URGENCY_BACKFILL);
+		ck_assert(next(&t));
+		agenda_spent(agenda, t, 90000);
+		portions += t.portions;
+	}
+	ck_assert_int_ge(portions, 99);
+	ck_assert_int_le(portions, 110);
+}
+END_TEST
+
+START_TEST(a_worker_stays_free_for_the_stream)
+{
+	for (int i = 0; i < WORKERS; i++)
+		agenda_add(agenda, portion(i), URGENCY_BACKFILL);
+	for (int i = 0; i < WORKERS - 1; i++)
+		ck_assert(next(&running[nrunning++]));
+	assert_nothing();
+	agenda_add(agenda, stream("payment", 1), URGENCY_COLD);
+	assert_next(stream("payment", 1));
+}
+END_TEST
+
+/* A quiet time is not saved up, and what others left over is not held against a backfill. */
+START_TEST(what_is_owed_is_bounded)
+{
+	for (int i = 0; i < 100; i++)
+		agenda_spent(agenda, portion(1), 100000);
+	agenda_spent(agenda, stream("payment", 1), 900000);
+	agenda_add(agenda, stream("payment", 1), URGENCY_HOT);
+	agenda_add(agenda, portion(2), URGENCY_BACKFILL);
+	assert_next(portion(2));
+	agenda_spent(agenda, stream("payment", 1), 3600000000);
+	for (int i = 0; i < 51; i++)
+		agenda_spent(agenda, portion(1), 100000);
+	agenda_add(agenda, portion(3), URGENCY_BACKFILL);
+	assert_next(stream("payment", 1));
+}
+END_TEST
+
+START_TEST(what_failed_rests_longer_each_time)
+{
+	struct task t = stream("payment", 1);
+	int64_t ms, longest = 0;
+
+	agenda_add(agenda, t, URGENCY_HOT);
+	ms = agenda_rest(agenda, t, REST_TAKEN, 1000, UINT32_MAX);
+	ck_assert_int_le(ms, 60);
+	ck_assert(!agenda_next(agenda, running, 0, 1000 + ms - 1, &t));
+	ck_assert(!agenda_hopeless(agenda));
+	for (int i = 0; i < AGENDA_HOPELESS; i++) {
+		ck_assert(!agenda_hopeless(agenda));
+		ms = agenda_rest(agenda, t, REST_FAILED, 1000, UINT32_MAX);
+		ck_assert_int_gt(ms, longest);
+		longest = ms;
+	}
+	ck_assert(agenda_hopeless(agenda));
+	agenda_rested(agenda, t);
+	ck_assert(!agenda_hopeless(agenda));
+	ck_assert(agenda_next(agenda, running, 0, 1000, &t));
+	ck_assert_int_eq(agenda_rest(agenda, t, REST_FAILED, 1000, 0), 200);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("agenda");
+	TCase *tc = tcase_create("agenda");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, hot_before_cold_before_backfill);
+	tcase_add_test(tc, turns_not_age);
+	tcase_add_test(tc, one_worker_in_a_shard_of_a_consumer);
+	tcase_add_test(tc, backfill_gets_a_tenth);
+	tcase_add_test(tc, a_worker_stays_free_for_the_stream);
+	tcase_add_test(tc, what_is_owed_is_bounded);
+	tcase_add_test(tc, what_failed_rests_longer_each_time);
+	suite_add_tcase(s, tc);
+	return unit_main(s);
+}
