@@ -9,8 +9,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import harness
 
-# fixtures of several files: the SQL alone; a random hotel behind queryd
-pytest_plugins = ["warehouse", "hotel"]
+# fixtures of several files: the SQL alone; a random hotel behind queryd; etlds of the tests
+pytest_plugins = ["warehouse", "hotel", "etlstack"]
 
 
 @pytest.fixture(scope="session")

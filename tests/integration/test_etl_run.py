@@ -1,0 +1,163 @@
+"""etld as a process: one-shots, what one event costs, and who is served when somebody floods it."""
+
+import os
+import pty
+import subprocess
+
+from etlstack import drain, tenants_of_shards
+from events import PROPERTY, confirmed, event, ident, item, money, reservation
+from harness import BIN
+from hotels import hotel_group
+
+RESERVATIONS = 100_000
+
+
+def rows_read(etl):
+    """Rows and index entries that have been read so far by connections that are closed."""
+    return sum(int(etl.value(
+        f"select sum({column}) from {view} where schemaname in ('analytics_curated', 'analytics_run', 'events_raw')"))
+        for column, view in (("seq_tup_read", "pg_stat_user_tables"), ("idx_tup_fetch", "pg_stat_user_tables"),
+                             ("idx_tup_read", "pg_stat_user_indexes")))
+
+
+def make_large(etl, tenant, rsv):
+    """The tenant gets as many reservations like this one."""
+    for table in ("event_reservation", "fact_reservation_v1", "fact_room_night_v1"):
+        columns = [row[0] for row in etl.query(
+            "select column_name from information_schema.columns where table_schema = 'analytics_curated'"
+            " and table_name = $1 and column_name <> 'reservation_id' order by ordinal_position", table)]
+        etl.query(f"insert into analytics_curated.{table} (reservation_id, {', '.join(columns)})"
+                  f" select 'rsv_' || lpad(n::text, 26, '0'), {', '.join(columns)}"
+                  f" from analytics_curated.{table}, generate_series(1, {RESERVATIONS}) n"
+                  f" where tenant_id = '{tenant}' and reservation_id = '{rsv}'")
+
+
+def test_one_event_in_a_large_tenant_reads_few_rows(etl):
+    """All that an etld reads from its start to its end, its looks at the queue included."""
+    tenant, rsv = ident("tnt", "large"), ident("rsv", "large")
+    etl.send([confirmed("2024-01-01T10:00", rsv, [item("2024-02-01", "2024-02-03")])], tenant)
+    drain(etl)
+    make_large(etl, tenant, rsv)
+    one = "rsv_" + "55555".zfill(26)
+    for made in (reservation("modified", "2024-01-02T10:00", one, channel="ota"),
+                 reservation("confirmed", "2024-01-03T10:00", ident("rsv", "new"), propertyId=PROPERTY),
+                 event("payment.transaction.captured", "2024-01-03T10:00", {
+                     "transactionId": ident("cap", "large"), "paymentId": ident("pay", "large"),
+                     "reservationId": one, "propertyId": PROPERTY, "amount": money(5), "method": "card"}),
+                 event("property.updated", "2024-01-03T10:00", {"propertyId": PROPERTY, "city": "Kabul"})):
+        etl.send([made], tenant)
+        before = rows_read(etl)
+        etl.oneshot("run")
+        read = rows_read(etl) - before
+        print(f"{made['subject']}: {read} rows")
+        assert etl.pending() == 0 and 0 < read < 1000
+    assert etl.value("select channel from analytics_curated.fact_reservation where tenant_id = $1"
+                     " and reservation_id = $2", tenant, one) == "ota"
+
+
+# ---- one-shots
+
+def due_shards(etl):
+    return {int(shard) for shard, in etl.query("select distinct shard from analytics_run.delta")}
+
+
+def task(etl, index, count, attempt=0, **options):
+    env = {**os.environ, "CLOUD_RUN_TASK_INDEX": str(index), "CLOUD_RUN_TASK_COUNT": str(count),
+           "CLOUD_RUN_TASK_ATTEMPT": str(attempt)}
+    return etl.oneshot("run", env=env, **options)
+
+
+def test_tasks_share_the_shards(etl):
+    for tenant in tenants_of_shards(etl, range(16), "tasks"):
+        etl.send_events(hotel_group(tenant))
+    assert due_shards(etl) == set(range(16))
+    assert "no task 4 of 4" in task(etl, 4, 4, check=64).stderr
+    done = task(etl, 1, 4, attempt=2)
+    assert '"task":1,"tasks":4,"attempt":2' in done.stderr and '"outcome":"done"' in done.stderr
+    assert due_shards(etl) == {n for n in range(16) if n % 4 != 1}
+    for index in (0, 2, 3):
+        task(etl, index, 4)
+    assert etl.pending() == 0 and etl.status()["pendingDeltas"] == 0
+
+
+def test_a_run_for_one_tenant_and_projection(etl):
+    mine, neighbour = ident("tnt", "mine"), tenants_of_shards(etl, [etl.shard(ident("tnt", "mine"))], "neighbour")[0]
+    for tenant in (mine, neighbour):
+        etl.send_events(hotel_group(tenant))
+        etl.touch_all("payment", tenant)
+    etl.oneshot("run", "--projection", "fact_payment", "--projection", "dim_tenant", "--tenant", mine)
+
+    def left(tenant):
+        return [row[0] for row in etl.query("select distinct consumer from analytics_run.delta where tenant_id = $1"
+                                            " union select consumer from analytics_run.touched where tenant_id = $1"
+                                            " order by 1", tenant)]
+
+    assert left(mine) == ["property", "reservation"]
+    assert left(neighbour) == ["payment", "property", "reservation", "tenant"]
+    for wrong in (["--projection", "fact_x"], ["--projection"], ["--tenant", "me"], ["--all", "x"], ["x"]):
+        etl.oneshot("run", *wrong, check=64)
+    etl.oneshot("run")
+    assert etl.pending() == 0
+    assert int(etl.value("select count(*) from analytics_curated.fact_room_night where tenant_id = $1", neighbour)) > 0
+
+
+def test_progress_is_for_terminals(etl):
+    etl.send_events(hotel_group(ident("tnt", "progress")))
+    assert "[#" not in etl.oneshot("run").stderr
+    etl.send_events(hotel_group(ident("tnt", "more progress")))
+    mine, theirs = pty.openpty()
+    with subprocess.Popen([os.path.join(BIN, "etld"), "-c", etl.path("etc", "etld.conf"), "run"], stderr=theirs) as run:
+        os.close(theirs)
+        seen = b""
+        try:
+            while part := os.read(mine, 4096):
+                seen += part
+        except OSError:  # the other end is closed
+            pass
+    os.close(mine)
+    assert run.returncode == 0 and b"[####" in seen and b" events " in seen
+
+
+# ---- fair shares
+
+def test_a_flood_delays_nobody_else(etl):
+    """One tenant's backlog is 50 times what it takes; then the events of two others come, one in its
+    shard and one not. One worker: they are served before a twentieth of the flood is."""
+    flood = ident("tnt", "flood")
+    beside, elsewhere = tenants_of_shards(etl, [etl.shard(flood), etl.shard(flood) ^ 1], "small")
+    for part in range(10):
+        etl.send([confirmed(f"2024-01-01T10:{n % 60:02}", ident("rsv", "flood", part, n), [item("2024-02-01", "2024-02-02")])
+                  for n in range(300)], flood)
+    for tenant in (beside, elsewhere):
+        etl.send([confirmed("2024-01-01T10:00", ident("rsv", tenant), [item("2024-02-01", "2024-02-02")])], tenant)
+    etl.oneshot("run", settings={"workers": 1, "unit_events": 60})
+    for tenant in (beside, elsewhere):
+        earlier = int(etl.value("select count(*) from analytics_curated.fact_reservation_v1 where tenant_id = $1 and _updated_at"
+                                " < (select _updated_at from analytics_curated.fact_reservation_v1 where tenant_id = $2)",
+                                flood, tenant))
+        assert earlier <= 3000 / 20
+    assert int(etl.value("select count(*) from analytics_curated.fact_reservation where tenant_id = $1", flood)) == 3000
+
+
+# ---- keys that fail
+
+def test_a_key_that_fails_is_told_once(etl):
+    """The others of its unit of work are applied."""
+    tenant, rich, good = ident("tnt", "failing"), ident("rsv", "rich"), ident("rsv", "good")
+    etl.send([confirmed("2024-01-01T10:00", rich, [item("2024-02-01", "2025-02-01", 9.9e11)]),
+              confirmed("2024-01-01T10:00", good, [item("2024-02-01", "2024-02-02")]),
+              reservation("cancelled", "2024-01-01T10:00", None)], tenant)
+    etl.oneshot("run")
+    assert etl.query("select reservation_id from analytics_curated.fact_reservation where tenant_id = $1", tenant) == [[good]]
+    failures = [said for kind, said in etl.published(tenant) if kind == "failed"]
+    assert [said["projectionKey"] for said in failures] == ["fact_reservation", "fact_room_night"]
+    assert failures[0]["reason"] == "KEYS_SET_ASIDE" and failures[0]["detail"].startswith("2 of reservation, the first event:")
+    etl.send([reservation("modified", "2024-01-02T10:00", rich, channel="ota")], tenant)  # it fails again
+    etl.oneshot("run")
+    assert len([said for kind, said in etl.published(tenant) if kind == "failed"]) == 2
+    assert etl.value("select attempts from analytics_run.failed_keys where tenant_id = $1 and key = $2", tenant, rich) == "2"
+    etl.send([reservation("modified", "2024-01-03T10:00", rich, items=[item("2024-02-01", "2024-02-02")])], tenant)
+    etl.oneshot("run")
+    assert etl.query("select key from analytics_run.failed_keys where tenant_id = $1 and key not like 'event:%'", tenant) == []
+    assert etl.status()["failedKeys"] == 1
+    etl.query("delete from analytics_run.failed_keys where tenant_id = $1", tenant)
