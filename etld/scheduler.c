@@ -31,6 +31,7 @@ struct scheduler {
 	struct publisher *publisher;
 	struct scheduler_options options;
 	struct daemon_timer *poll, *soon;
+	int64_t soon_ms; /* when the latter looks: at the end of the shortest rest */
 	struct worker *workers;
 	struct task *running; /* of the busy workers; room for all */
 	int nrunning;
@@ -48,8 +49,13 @@ static void dispatch(struct scheduler *s);
 
 static void let_rest(struct scheduler *s, struct task t, enum rest_reason why)
 {
-	daemon_timer_arm(s->soon,
-			 agenda_rest(s->agenda, t, why, clock_mono_ms(), backoff_random()));
+	int64_t now = clock_mono_ms();
+	int64_t at = now + agenda_rest(s->agenda, t, why, now, backoff_random());
+
+	if (s->soon_ms > now && s->soon_ms <= at)
+		return;
+	s->soon_ms = at;
+	daemon_timer_arm(s->soon, at - now);
 }
 
 static void worker_done(struct worker *w)
