@@ -10,54 +10,15 @@
  */
 #include "etld/jobs.h"
 
-#include "common/backoff.h"
 #include "common/log.h"
 #include "common/xalloc.h"
-#include "etld/consumers.h"
+#include "etld/job.h"
 #include "etld/job_events.h"
 #include "sql_gen.h"
 
 #define JOBS_MAGIC         OBJ_MAGIC('j')
 #define LOOK_EVERY_MS      1000
 #define STATEMENT_LIMIT_MS 60000
-
-static const struct backoff retries = {.base_ms = 2000, .cap_ms = 300000};
-
-/* Why a job failed, for those who react to it. */
-enum reason { ERROR, SOURCE_NOT_READY, TIMEOUT, UNSUPPORTED };
-
-static const struct {
-	const char *name;
-	bool retriable;
-} reasons[] = {
-	[ERROR] = {"ERROR", true},
-	[SOURCE_NOT_READY] = {"SOURCE_NOT_READY", true},
-	[TIMEOUT] = {"TIMEOUT", false},
-	[UNSUPPORTED] = {"UNSUPPORTED", false},
-};
-
-/* Columns of claim_job.sql. */
-enum {
-	CLAIM_ID,
-	CLAIM_KIND,
-	CLAIM_PROJECTION,
-	CLAIM_TENANT,
-	CLAIM_PARAMS,
-	CLAIM_ATTEMPT,
-	CLAIM_MAX_ATTEMPTS,
-	CLAIM_TRIGGER,
-	CLAIM_DEPENDENCIES,
-	CLAIM_DEPENDENCY_CONSUMERS,
-	CLAIM_COLUMNS
-};
-
-struct job {
-	char *claim[CLAIM_COLUMNS]; /* as claimed; [CLAIM_ID] NULL: there is no job */
-	int64_t attempt;
-	const struct consumer *consumer;
-	char rows_in[24], rows_out[24], progress[32]; /* as far as it is */
-	char error[512], wait[32];                    /* why it fails, until when */
-};
 
 struct jobs {
 	unsigned magic;
@@ -68,20 +29,19 @@ struct jobs {
 	struct jobs_options options;
 	char lease[32];     /* interval */
 	bool stopped, busy; /* busy: something is under way */
+	void (*on_drained)(void *arg);
+	void *drained_arg;
 	struct job job;
 };
 
-static void forget(struct jobs *j)
-{
-	for (size_t i = 0; i < CLAIM_COLUMNS; i++)
-		free(j->job.claim[i]);
-	j->job = (struct job){.rows_in = "0", .rows_out = "0", .progress = "0"};
-}
+static void give_back(struct jobs *j);
 
 static void again_in(struct jobs *j, int64_t ms)
 {
 	j->busy = false;
-	if (!j->stopped)
+	if (j->on_drained != NULL)
+		give_back(j);
+	else if (!j->stopped)
 		daemon_timer_arm(j->timer, ms);
 }
 
@@ -95,7 +55,7 @@ static void run(struct pgpool *pool, struct jobs *j, const struct sql_stmt *s,
 static void lost(struct jobs *j)
 {
 	log_warn("lost the lease of a job", LOG_S("job_id", j->job.claim[CLAIM_ID]));
-	forget(j);
+	job_forget(&j->job);
 	again_in(j, 0);
 }
 
@@ -108,7 +68,7 @@ static void on_closed(void *arg, const struct pgresult *r, const struct err *e)
 	OBJ_CHECK(j, JOBS_MAGIC);
 	(void)r; /* left behind it does no harm: its keys are rebuilt for nobody */
 	(void)e;
-	forget(j);
+	job_forget(&j->job);
 	again_in(j, 0);
 }
 
@@ -127,48 +87,37 @@ static void on_failed(void *arg, const struct pgresult *r, const struct err *e)
 
 	OBJ_CHECK(j, JOBS_MAGIC);
 	if (e != NULL) { /* the lease ends, and the sweep does this */
-		forget(j);
+		job_forget(&j->job);
 		again_in(j, LOOK_EVERY_MS);
 	} else if (pgresult_rows(r, 0) == 0) {
 		lost(j);
 	} else if (strcmp(pgresult_text(r, 0, 0, 1), "queued") == 0) {
-		forget(j);
+		job_forget(&j->job);
 		again_in(j, 0);
 	} else {
 		close_job(j);
 	}
 }
 
-/* How long until the next attempt: the steps of the attempts before are taken again. */
-static int64_t retry_in_ms(int64_t attempt)
-{
-	struct backoff b = retries;
-	int64_t wait_ms = 0;
-
-	for (int64_t i = 0; i < attempt && i < 10; i++)
-		wait_ms = backoff_next_ms(&b, backoff_random());
-	return wait_ms;
-}
-
-static void fail(struct jobs *j, enum reason reason, const char *why)
+static void fail(struct jobs *j, enum job_reason reason, const char *why)
 {
 	struct job *job = &j->job;
 	const char *params[] = {job->claim[CLAIM_ID],
 				job->claim[CLAIM_ATTEMPT],
 				daemon_instance(j->daemon),
-				reasons[reason].name,
+				job_reasons[reason].name,
 				job->error,
 				job->wait,
-				reasons[reason].retriable ? "true" : "false",
+				job_reasons[reason].retriable ? "true" : "false",
 				job->rows_in,
 				job->rows_out};
 
 	(void)snprintf(job->error, sizeof(job->error), "%s", why);
 	(void)snprintf(job->wait, sizeof(job->wait), "%lld ms",
-		       (long long)retry_in_ms(job->attempt));
+		       (long long)job_retry_in_ms(job->attempt));
 	log_warn("job failed", LOG_S("job_id", job->claim[CLAIM_ID]),
 		 LOG_S("projection", job->claim[CLAIM_PROJECTION]), LOG_I("attempt", job->attempt),
-		 LOG_S("reason", reasons[reason].name), LOG_S("error", job->error));
+		 LOG_S("reason", job_reasons[reason].name), LOG_S("error", job->error));
 	run(j->control, j, &SQL_etld_retry_job, params, on_failed);
 }
 
@@ -214,7 +163,7 @@ static void on_withdrawn(void *arg, const struct pgresult *r, const struct err *
 	}
 	(void)snprintf(why, sizeof(why), "it took longer than %lld s",
 		       (long long)(j->options.timeout_ms / 1000));
-	fail(j, TIMEOUT, why);
+	fail(j, JOB_TIMEOUT, why);
 }
 
 /* One row, (elapsed_ms), or none: the lease was lost. */
@@ -278,11 +227,11 @@ static void on_opened(void *arg, const struct pgresult *r, const struct err *e)
 
 	OBJ_CHECK(j, JOBS_MAGIC);
 	if (e != NULL)
-		fail(j, ERROR, e->msg);
+		fail(j, JOB_ERROR, e->msg);
 	else if (pgresult_i64(r, 0, 0, 0) > 0)
 		watch(j);
 	else
-		fail(j, SOURCE_NOT_READY,
+		fail(j, JOB_SOURCE_NOT_READY,
 		     pgresult_bool(r, 0, 0, 1)
 			     ? "a table that it reads has landed events and is not built yet"
 			     : "nothing that it is built from has landed");
@@ -309,7 +258,8 @@ static void on_told(void *arg)
 	if (strcmp(claim[CLAIM_KIND], "refresh") == 0 && claim[CLAIM_PROJECTION] != NULL)
 		j->job.consumer = consumer_of_table(claim[CLAIM_PROJECTION]);
 	if (j->job.consumer == NULL) {
-		fail(j, UNSUPPORTED, "this etld has no such kind of job, or no such projection");
+		fail(j, JOB_UNSUPPORTED,
+		     "this etld has no such kind of job, or no such projection");
 		return;
 	}
 	params[4] = j->job.consumer->name;
@@ -327,16 +277,10 @@ static void on_claimed(void *arg, const struct pgresult *r, const struct err *e)
 		again_in(j, LOOK_EVERY_MS);
 		return;
 	}
-	for (size_t i = 0; pgresult_rows(r, 0) > 0 && i < CLAIM_COLUMNS; i++) {
-		const char *text = pgresult_text(r, 0, 0, i);
-
-		j->job.claim[i] = text != NULL ? xstrdup(text) : NULL;
-	}
-	if (pgresult_rows(r, 0) > 0) {
-		j->job.attempt = pgresult_i64(r, 0, 0, CLAIM_ATTEMPT);
+	job_take(&j->job, r);
+	if (j->job.claim[CLAIM_ID] != NULL)
 		log_info("job claimed", LOG_S("job_id", j->job.claim[CLAIM_ID]),
 			 LOG_I("attempt", j->job.attempt));
-	}
 	job_events_carry(j->events, on_told, j); /* also what others left behind */
 }
 
@@ -375,7 +319,7 @@ static void on_timer(void *arg)
 	struct jobs *j = arg;
 
 	OBJ_CHECK(j, JOBS_MAGIC);
-	if (j->busy || j->stopped)
+	if (j->busy || j->stopped || j->on_drained != NULL)
 		return;
 	if (j->job.claim[CLAIM_ID] != NULL)
 		watch(j);
@@ -395,9 +339,51 @@ struct jobs *jobs_new(struct daemon *d, struct pgpool *control, struct pgpool *w
 	j->options = *o;
 	j->events = job_events_new(control, warehouse);
 	(void)snprintf(j->lease, sizeof(j->lease), "%lld ms", (long long)o->lease_ms);
-	forget(j);
+	job_forget(&j->job);
 	j->timer = daemon_timer_new(d, 0, 0, on_timer, j);
 	return j;
+}
+
+/* ---- draining */
+
+static void drained(struct jobs *j)
+{
+	void (*fn)(void *arg) = j->on_drained;
+
+	j->stopped = true;
+	j->on_drained = NULL;
+	fn(j->drained_arg);
+}
+
+static void on_released(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct jobs *j = arg;
+
+	OBJ_CHECK(j, JOBS_MAGIC);
+	(void)r; /* not released it goes to another when its lease ends */
+	(void)e;
+	job_forget(&j->job);
+	drained(j);
+}
+
+static void give_back(struct jobs *j)
+{
+	const char *params[] = {j->job.claim[CLAIM_ID], j->job.claim[CLAIM_ATTEMPT],
+				daemon_instance(j->daemon)};
+
+	if (params[0] == NULL)
+		drained(j);
+	else
+		run(j->control, j, &SQL_etld_release_job, params, on_released);
+}
+
+void jobs_drain(struct jobs *j, void (*on_done)(void *arg), void *arg)
+{
+	OBJ_CHECK(j, JOBS_MAGIC);
+	j->on_drained = on_done;
+	j->drained_arg = arg;
+	if (!j->busy)
+		give_back(j);
 }
 
 void jobs_stop(struct jobs *j)
@@ -405,6 +391,7 @@ void jobs_stop(struct jobs *j)
 	if (j == NULL)
 		return;
 	j->stopped = true;
+	j->on_drained = NULL;
 	daemon_timer_free(j->timer);
 	j->timer = NULL;
 }
@@ -413,7 +400,7 @@ void jobs_free(struct jobs *j)
 {
 	if (j == NULL)
 		return;
-	forget(j);
+	job_forget(&j->job);
 	job_events_free(j->events);
 	j->magic = 0;
 	free(j);

@@ -6,8 +6,8 @@
  * A job belongs to its worker by a lease that is renewed while it runs. A worker that dies loses
  * it, and another goes on with what is left. A job whose source is not ready, or that failed
  * otherwise, is tried again after a while, three times in all; one that takes longer than
- * job_timeout has failed. What failed for good stays in etl_jobs, in `etld status` and in the
- * metrics.
+ * job_timeout has failed. An etld that is stopped gives its job back, which does not count as an
+ * attempt. What failed for good stays in etl_jobs, in `etld status` and in the metrics.
  */
 #ifndef ETLD_JOBS_H
 #define ETLD_JOBS_H
@@ -23,6 +23,9 @@ struct jobs_options {
 
 struct jobs *jobs_new(struct daemon *d, struct pgpool *control, struct pgpool *warehouse,
 		      const struct jobs_options *o) MUST_CHECK;
+/* Gives the job that it has back to the queue, with what is left of it; on_done once, maybe before
+ * it returns. */
+void jobs_drain(struct jobs *j, void (*on_done)(void *arg), void *arg);
 void jobs_stop(struct jobs *j); /* claims nothing more; before the pools are freed; NULL is fine */
 void jobs_free(struct jobs *j); /* after the pools are freed */
 

@@ -36,9 +36,19 @@ static int start(struct daemon *d, void *state, struct err *e)
 	return 0;
 }
 
-static void on_drained(void *arg)
+static void on_jobs_drained(void *arg)
 {
 	daemon_drained(arg);
+}
+
+static void on_units_drained(void *arg)
+{
+	struct etld *st = arg;
+
+	if (st->jobs != NULL)
+		jobs_drain(st->jobs, on_jobs_drained, st->daemon);
+	else
+		daemon_drained(st->daemon);
 }
 
 static void drain(struct daemon *d, void *state)
@@ -46,7 +56,7 @@ static void drain(struct daemon *d, void *state)
 	struct etld *st = state;
 
 	if (st->scheduler != NULL)
-		scheduler_drain(st->scheduler, on_drained, d);
+		scheduler_drain(st->scheduler, on_units_drained, st);
 	else
 		daemon_drained(d);
 }

@@ -37,6 +37,11 @@ def attempt(etl, job):
     return int(etl.value("select attempt from analytics.etl_jobs where job_id = $1", job))
 
 
+def opened(etl, job):
+    """The attempt that has queued its keys, None before."""
+    return etl.value("select max(attempt) from analytics_run.job where job_id = $1", job)
+
+
 def runs(etl, job):
     return etl.query("select state, split_part(error, ':', 1) from analytics.etl_runs where job_id = $1 order by attempt", job)
 
@@ -87,6 +92,7 @@ def test_a_source_that_is_not_ready_is_waited_for(etl):
             assert state(etl, job) == "queued"
             assert etl.value("select run_after > now() + interval '500 ms' from analytics.etl_jobs where job_id = $1", job) == "t"
     drain(etl)
+    etl.query("update analytics.etl_jobs set run_after = now() where job_id = $1", job)
     with etl.etld():
         wait_until(lambda: state(etl, job) == "succeeded")
         assert told(etl, job) == [("started", None, "1"), ("failed", "SOURCE_NOT_READY", "1"),
@@ -97,8 +103,7 @@ def test_a_dead_job_is_seen(etl):
     """Nothing that it is built from has ever landed: three attempts, and everybody is told."""
     tenant = ident("tnt", "jobs", "nothing")
     job = ask(etl, "fact_payment", tenant)
-    etl.query("update analytics.etl_jobs set run_after = now() where job_id = $1", job)
-    with etl.etld() as one:
+    with etl.etld():
         for n in range(1, 4):
             wait_until(lambda n=n: len(runs(etl, job)) == n and state(etl, job) != "running")
             etl.query("update analytics.etl_jobs set run_after = now() where job_id = $1", job)
@@ -130,10 +135,10 @@ def test_a_silent_worker_loses_its_job(etl, tenant, end):
         with nobody_works(etl, "payment", tenant):
             first = etlds.enter_context(etl.etld(job_lease="1s"))
             job = ask(etl, "fact_payment", tenant)
-            wait_until(lambda: etl.value("select count(*) from analytics_run.job") == "1")
+            wait_until(lambda: opened(etl, job) == "1")
             os.kill(first.process.pid, end)
             second = etlds.enter_context(etl.etld(job_lease="1s"))
-            wait_until(lambda: attempt(etl, job) == 2)
+            wait_until(lambda: opened(etl, job) == "2")
             assert etl.value("select worker from analytics.etl_jobs where job_id = $1", job).endswith(f".{second.process.pid}")
         wait_until(lambda: state(etl, job) == "succeeded")
         assert runs(etl, job) == [["lost", "WORKER_LOST"], ["succeeded", None]]
@@ -143,3 +148,15 @@ def test_a_silent_worker_loses_its_job(etl, tenant, end):
             assert (state(etl, job), attempt(etl, job)) == ("succeeded", 2)
         assert told(etl, job) == [("started", None, "1"), ("failed", "WORKER_LOST", "1"),
                                   ("started", None, "2"), ("completed", None, "2")]
+
+
+def test_an_etld_that_is_stopped_gives_its_job_back(etl, tenant):
+    with nobody_works(etl, "payment", tenant):
+        job = ask(etl, "fact_payment", tenant)
+        with etl.etld():
+            wait_until(lambda: opened(etl, job) == "1")
+        assert state(etl, job) == "queued" and runs(etl, job) == [["lost", "WORKER_STOPPED"]]
+        assert etl.value("select max_attempts from analytics.etl_jobs where job_id = $1", job) == "4"
+    with etl.etld():
+        wait_until(lambda: state(etl, job) == "succeeded")
+        assert [kind for kind, *_ in told(etl, job)].count("completed") == 1
