@@ -29,6 +29,42 @@ static const struct consumer consumers[] = {
 		.rebuilds = {&SQL_etld_rebuild_tenant},
 		.tables = {"dim_tenant"},
 	},
+	{
+		.name = "housekeeping",
+		.append = &SQL_etld_append_housekeeping,
+		.rebuilds = {&SQL_etld_rebuild_housekeeping},
+		.tables = {"fact_housekeeping_task"},
+	},
+	{
+		.name = "fx",
+		.append = &SQL_etld_append_fx,
+		.rebuilds = {&SQL_etld_rebuild_fx},
+		.tables = {"dim_fx"},
+	},
+	{
+		.name = "lock",
+		.append = &SQL_etld_append_lock,
+		.rebuilds = {&SQL_etld_rebuild_lock},
+		.tables = {"fact_lock_action"},
+	},
+	{
+		.name = "ai",
+		.append = &SQL_etld_append_ai,
+		.rebuilds = {&SQL_etld_rebuild_suggestion, &SQL_etld_rebuild_forecast},
+		.tables = {"fact_ai_suggestion", "fact_demand_forecast"},
+	},
+	{
+		.name = "audit",
+		.append = &SQL_etld_append_audit,
+		.rebuilds = {&SQL_etld_rebuild_audit},
+		.tables = {"fact_audit_event"},
+	},
+	{
+		.name = "funnel",
+		.append = &SQL_etld_append_funnel,
+		.rebuilds = {&SQL_etld_rebuild_funnel},
+		.tables = {"fact_funnel"},
+	},
 	/* every other domain: landed, kept, and read by no projection yet */
 	{.name = "none"},
 };

@@ -187,9 +187,9 @@ def migrations():
     return [path for folder in ("control", "warehouse/postgres") for path in sorted((SQL / folder / "migrations").glob("*.sql"))]
 
 
-def migrate(conn):
+def migrate(conn, paths=None):
     """Each file in one transaction, as `etld migrate` does, but without its records."""
-    for path in migrations():
+    for path in migrations() if paths is None else paths:
         conn.query("begin")
         conn.query(path.read_text(encoding="utf-8"))
         conn.query("commit")

@@ -1,5 +1,6 @@
 -- dim_property as a function of all events of the given properties; other ids among the keys are
--- passed over. When the time zone in force changes, the facts whose dates depend on it are touched.
+-- passed over. When the time zone in force changes, the facts whose dates depend on it are touched; when
+-- a property becomes known, those that ask whether it is.
 -- First of the four rebuilds of its consumer. Needs lock_unit, in a statement of its own before.
 -- $1 tenants text[]
 -- $2 keys text[]  ids of properties, room types and rooms, maybe with days (append_property.sql)
@@ -70,8 +71,10 @@ with wanted as materialized (
 	insert into analytics_run.touched (consumer, tenant_id, kind, key)
 	select c.consumer, coalesce(d.tenant_id, d.old_tenant_id), 'property', coalesce(d.property_id, d.old_property_id)
 	from diff d
-	cross join (values ('property'), ('reservation'), ('payment')) as c (consumer)
+	cross join (values ('property', false), ('reservation', false), ('payment', false), ('housekeeping', false),
+		('fx', false), ('lock', false), ('ai', true), ('funnel', true)) as c (consumer, asks)
 	where coalesce(d.timezone, 'UTC') <> coalesce(d.old_timezone, 'UTC')
+		or c.asks and (d.tenant_id is null or d.old_tenant_id is null)
 ), cell as materialized (
 	select coalesce(tenant_id, old_tenant_id) as tenant_id, date '1970-01-01' as day, count(tenant_id) as put,
 		count(*) - count(tenant_id) as cut

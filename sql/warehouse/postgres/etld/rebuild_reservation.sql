@@ -145,10 +145,10 @@ with wanted as materialized (
 		select case when s.left_on < s.stay_end
 			then greatest(s.left_on, s.stay_start) else s.stay_end end as departure_date) d
 ), old_reservation as materialized (
-	select w.tenant_id, w.reservation_id, f.row_at, f.arrival_date, f.content
+	select w.tenant_id, w.reservation_id, f.row_at, f.arrival_date, f.outcome, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, f.arrival_date, (f.property_id, f.room_type_id, f.channel, f.market_segment, f.rate_plan_id,
+		select f.ctid as row_at, f.arrival_date, (f.handoff_id, f.confirmed_at, f.status = 'cancelled') as outcome, (f.property_id, f.room_type_id, f.channel, f.market_segment, f.rate_plan_id,
 			f.guest_key, f.handoff_id, f.status, f.booked_at, f.confirmed_at, f.arrival_date, f.departure_date, f.nights,
 			f.rooms, f.adults, f.children, f.lead_time_days, f.room_revenue_micro, f.total_micro, f.currency,
 			f.cancelled_at, f.cancel_reason, f.checked_in_at, f.checked_out_at, f.no_show_at, f.modifications,
@@ -157,7 +157,8 @@ with wanted as materialized (
 		where f.tenant_id = w.tenant_id and f.reservation_id = w.reservation_id
 		offset 0) f
 ), diff_reservation as materialized (
-	select r.*, o.tenant_id as old_tenant_id, o.row_at, o.arrival_date as old_arrival_date
+	select r.*, o.tenant_id as old_tenant_id, o.reservation_id as old_reservation_id, o.row_at,
+		o.arrival_date as old_arrival_date, o.outcome as old_outcome
 	from reservation r
 	full join old_reservation o on o.tenant_id = r.tenant_id and o.reservation_id = r.reservation_id
 	where r.tenant_id is null or o.tenant_id is null or o.content *<> (
@@ -193,6 +194,14 @@ with wanted as materialized (
 ), cut_reservation as (
 	delete from analytics_curated.fact_reservation_v1 where ctid = any (array(
 		select row_at from diff_reservation where tenant_id is null))
+), came_of as (
+	-- fact_funnel says what became of a hand-off. Always touched, also where none is known yet: the
+	-- other side may be adding it in a transaction that cannot be seen from here
+	insert into analytics_run.touched (consumer, tenant_id, kind, key)
+	select 'funnel', coalesce(tenant_id, old_tenant_id), 'key', 'r' || coalesce(reservation_id, old_reservation_id)
+	from diff_reservation
+	where tenant_id is null or old_tenant_id is null and confirmed_at is not null
+		or old_outcome *<> (handoff_id, confirmed_at, status = 'cancelled')
 ), old_night as materialized (
 	select w.tenant_id, w.reservation_id, f.item_id, f.stay_date, f.row_at, f.content
 	from wanted w

@@ -1,5 +1,6 @@
 -- dim_room as a function of all events of the given rooms; other ids among the keys are passed over.
--- The status is the last thing said, not the state on a day: that is fact_inventory_day.
+-- The status is the last thing said, not the state on a day: that is fact_inventory_day. Forecasts are
+-- judged by the rooms that there are: when those of a property change, its forecasts are touched.
 -- Third of the four rebuilds of its consumer. Needs lock_unit, in a statement of its own before.
 -- $1 tenants text[]
 -- $2 keys text[]  ids of properties, room types and rooms, maybe with days (append_property.sql)
@@ -30,16 +31,16 @@ with wanted as materialized (
 			offset 0) in_order
 		having bool_or(verb in ('created', 'updated'))) f
 ), old as materialized (
-	select w.tenant_id, w.room_id, f.row_at, f.content
+	select w.tenant_id, w.room_id, f.row_at, f.property_id, f.room_type_id, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, (
+		select f.ctid as row_at, f.property_id, f.room_type_id, (
 			f.property_id, f.room_type_id, f.number, f.status, f.created_at, f.last_event_at) as content
 		from analytics_curated.dim_room_v1 f
 		where f.tenant_id = w.tenant_id and f.room_id = w.room_id
 		offset 0) f
 ), diff as materialized (
-	select n.*, o.tenant_id as old_tenant_id, o.row_at
+	select n.*, o.tenant_id as old_tenant_id, o.property_id as old_property_id, o.room_type_id as old_room_type_id, o.row_at
 	from fresh n
 	full join old o on o.tenant_id = n.tenant_id and o.room_id = n.room_id
 	where n.tenant_id is null or o.tenant_id is null or o.content *<> (
@@ -58,6 +59,13 @@ with wanted as materialized (
 ), cut as (
 	delete from analytics_curated.dim_room_v1 where ctid = any (array(
 		select row_at from diff where tenant_id is null))
+), moved as (
+	insert into analytics_run.touched (consumer, tenant_id, kind, key)
+	select distinct 'ai', coalesce(d.tenant_id, d.old_tenant_id), 'property', p.property_id
+	from diff d
+	cross join lateral (values (d.property_id), (d.old_property_id)) as p (property_id)
+	where p.property_id is not null
+		and (d.property_id, d.room_type_id) is distinct from (d.old_property_id, d.old_room_type_id)
 ), cell as materialized (
 	select coalesce(tenant_id, old_tenant_id) as tenant_id, date '1970-01-01' as day, count(tenant_id) as put,
 		count(*) - count(tenant_id) as cut

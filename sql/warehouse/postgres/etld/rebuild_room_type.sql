@@ -1,7 +1,8 @@
 -- dim_room_type as a function of all events of the given room types, of the rooms ever in them and of
 -- their days; a room among the keys stands for every type it was ever in, a property is passed over.
 -- inventory_from/_to are the days of fact_inventory_day: from the first room or the first day spoken
--- of, within the calendar, to 31 December of the second year after inventory_horizon_year.
+-- of, within the calendar, to 31 December of the second year after inventory_horizon_year. When the types
+-- of a property change, its forecasts, which name them, are touched.
 -- Second of the four rebuilds of its consumer. Needs lock_unit, in a statement of its own before.
 -- $1 tenants text[]
 -- $2 keys text[]  ids of properties, room types and rooms, maybe with days (append_property.sql)
@@ -69,17 +70,17 @@ with wanted as materialized (
 		where key = 'inventory_horizon_year') h
 	where coalesce(f.created_at, r.created_at, y.created_at) is not null
 ), old as materialized (
-	select w.tenant_id, w.room_type_id, f.row_at, f.content
+	select w.tenant_id, w.room_type_id, f.row_at, f.property_id, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, (
+		select f.ctid as row_at, f.property_id, (
 			f.property_id, f.name, f.max_occupancy, f.status, f.inventory_from, f.inventory_to, f.created_at,
 			f.last_event_at) as content
 		from analytics_curated.dim_room_type_v1 f
 		where f.tenant_id = w.tenant_id and f.room_type_id = w.room_type_id
 		offset 0) f
 ), diff as materialized (
-	select n.*, o.tenant_id as old_tenant_id, o.row_at
+	select n.*, o.tenant_id as old_tenant_id, o.property_id as old_property_id, o.row_at
 	from fresh n
 	full join old o on o.tenant_id = n.tenant_id and o.room_type_id = n.room_type_id
 	where n.tenant_id is null or o.tenant_id is null or o.content *<> (
@@ -101,6 +102,12 @@ with wanted as materialized (
 ), cut as (
 	delete from analytics_curated.dim_room_type_v1 where ctid = any (array(
 		select row_at from diff where tenant_id is null))
+), moved as (
+	insert into analytics_run.touched (consumer, tenant_id, kind, key)
+	select distinct 'ai', coalesce(d.tenant_id, d.old_tenant_id), 'property', p.property_id
+	from diff d
+	cross join lateral (values (d.property_id), (d.old_property_id)) as p (property_id)
+	where p.property_id is not null and d.property_id is distinct from d.old_property_id
 ), cell as materialized (
 	select coalesce(tenant_id, old_tenant_id) as tenant_id, date '1970-01-01' as day, count(tenant_id) as put,
 		count(*) - count(tenant_id) as cut

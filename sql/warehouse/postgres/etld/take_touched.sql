@@ -61,6 +61,50 @@ with first as materialized (
 		select tenant_id
 		from analytics_curated.event_tenant
 		where $1::text = 'tenant' and f.kind = 'all' and tenant_id = f.tenant_id and tenant_id > f.after_key
+		union all
+		select task_id
+		from analytics_curated.fact_housekeeping_task_v1
+		where $1::text = 'housekeeping' and f.kind = 'property' and tenant_id = f.tenant_id and property_id = f.key
+			and task_id > f.after_key
+		union all
+		select distinct task_id
+		from analytics_curated.event_housekeeping
+		where $1::text = 'housekeeping' and f.kind = 'all' and tenant_id = f.tenant_id and task_id > f.after_key
+		union all
+		select distinct base_currency || '/' || quote_currency || '@' || (captured_at at time zone 'UTC')::date
+		from analytics_curated.event_fx
+		where $1::text = 'fx' and (f.kind = 'all' or property_id = f.key) and tenant_id = f.tenant_id
+			and base_currency || '/' || quote_currency || '@' || (captured_at at time zone 'UTC')::date > f.after_key
+		union all
+		select distinct lock_key
+		from analytics_curated.fact_lock_action_v1
+		where $1::text = 'lock' and f.kind = 'property' and tenant_id = f.tenant_id and property_id = f.key
+			and lock_key > f.after_key
+		union all
+		select distinct lock_key
+		from analytics_curated.event_lock
+		where $1::text = 'lock' and f.kind = 'all' and tenant_id = f.tenant_id and lock_key > f.after_key
+		union all
+		select distinct 's' || suggestion_id
+		from analytics_curated.event_ai
+		where $1::text = 'ai' and (f.kind = 'all' or property_id = f.key) and tenant_id = f.tenant_id
+			and 's' || suggestion_id > f.after_key
+		union all
+		select distinct 'f' || jsonb_build_array(property_id, forecast_run_id, room_type_id)::text
+		from analytics_curated.event_forecast
+		where $1::text = 'ai' and (f.kind = 'all' or property_id = f.key) and tenant_id = f.tenant_id
+			and ('f' || jsonb_build_array(property_id, forecast_run_id, room_type_id)::text) collate "C" > f.after_key
+		union all
+		select event_id
+		from analytics_curated.event_audit
+		where $1::text = 'audit' and f.kind = 'all' and tenant_id = f.tenant_id and event_id > f.after_key
+		union all
+		select distinct k.key
+		from analytics_curated.event_funnel e
+		cross join lateral (
+			select case when e.handoff_id is not null then 'h' || e.handoff_id else 's' || e.session_id end as key) k
+		where $1::text = 'funnel' and (f.kind = 'all' or e.property_id = f.key) and e.owner_id = f.tenant_id
+			and k.key > f.after_key
 		order by key
 		limit $3::bigint) k
 ), progress as (
