@@ -10,10 +10,21 @@
 
 /* Each takes at most $1 marks of its table and returns how many it took. */
 static const struct sql_stmt *const statements[] = {
-	&SQL_dqd_profile_fact_reservation,   &SQL_dqd_profile_fact_room_night,
-	&SQL_dqd_profile_fact_inventory_day, &SQL_dqd_profile_fact_payment,
-	&SQL_dqd_profile_dim_property,       &SQL_dqd_profile_dim_room_type,
-	&SQL_dqd_profile_dim_room,           &SQL_dqd_profile_dim_tenant,
+	&SQL_dqd_profile_fact_reservation,
+	&SQL_dqd_profile_fact_room_night,
+	&SQL_dqd_profile_fact_inventory_day,
+	&SQL_dqd_profile_fact_payment,
+	&SQL_dqd_profile_dim_property,
+	&SQL_dqd_profile_dim_room_type,
+	&SQL_dqd_profile_dim_room,
+	&SQL_dqd_profile_dim_tenant,
+	&SQL_dqd_profile_fact_housekeeping_task,
+	&SQL_dqd_profile_dim_fx,
+	&SQL_dqd_profile_fact_lock_action,
+	&SQL_dqd_profile_fact_ai_suggestion,
+	&SQL_dqd_profile_fact_demand_forecast,
+	&SQL_dqd_profile_fact_audit_event,
+	&SQL_dqd_profile_fact_funnel,
 };
 
 struct profiler {

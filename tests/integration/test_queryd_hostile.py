@@ -296,8 +296,8 @@ def test_what_another_tenant_sends_changes_nothing(served):
 
     def checked():
         run([f"{BIN}/dqd", "-c", served.path("etc", "dqd.conf"), "run"])
-        return served.psql("select count(distinct table_name) from analytics.dq_results r join analytics.dq_checks c "
-                           f"using (check_id) where r.tenant_id = '{quiet}' and state = 'pass'") == [["8"]]
+        return int(served.psql("select count(distinct table_name) from analytics.dq_results r join analytics.dq_checks c "
+                               f"using (check_id) where r.tenant_id = '{quiet}' and state = 'pass'")[0][0]) >= 15
     served.wait()
     wait_until(checked)
     before = state()

@@ -28,6 +28,27 @@ select cell.tenant_id, cell.table_name, cell.day
     select distinct f.tenant_id, 'dim_tenant', date '1970-01-01'
       from analytics_curated.dim_tenant f
      union
+    select distinct f.tenant_id, 'fact_housekeeping_task', f.business_date
+      from analytics_curated.fact_housekeeping_task f
+     union
+    select distinct f.tenant_id, 'dim_fx', f.rate_date
+      from analytics_curated.dim_fx f
+     union
+    select distinct f.tenant_id, 'fact_lock_action', f.business_date
+      from analytics_curated.fact_lock_action f
+     union
+    select distinct f.tenant_id, 'fact_ai_suggestion', f.business_date
+      from analytics_curated.fact_ai_suggestion f
+     union
+    select distinct f.tenant_id, 'fact_demand_forecast', f.stay_date
+      from analytics_curated.fact_demand_forecast f
+     union
+    select distinct f.tenant_id, 'fact_audit_event', f.business_date
+      from analytics_curated.fact_audit_event f
+     union
+    select distinct f.tenant_id, 'fact_funnel', f.business_date
+      from analytics_curated.fact_funnel f
+     union
     select p.tenant_id, p.table_name, p.day
       from analytics_run.profile p
        ) as cell (tenant_id, table_name, day)

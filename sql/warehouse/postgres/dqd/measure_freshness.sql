@@ -14,7 +14,14 @@ select s.table_name, null::text as column_name, s.tenant_id,
        ('dim_property', 'property'),
        ('dim_room_type', 'property'),
        ('dim_room', 'property'),
-       ('dim_tenant', 'tenant')
+       ('dim_tenant', 'tenant'),
+       ('fact_housekeeping_task', 'housekeeping'),
+       ('dim_fx', 'fx'),
+       ('fact_lock_action', 'lock'),
+       ('fact_ai_suggestion', 'ai'),
+       ('fact_demand_forecast', 'ai'),
+       ('fact_audit_event', 'audit'),
+       ('fact_funnel', 'funnel')
        ) as source (table_name, consumer) on source.table_name = s.table_name
   left join lateral (
        select min(d.landed_at) as landed_at

@@ -10,6 +10,11 @@ with tenant as (
             where d.tenant_id = t.tenant_id
               and d.shard = analytics_run.shard_of(t.tenant_id)
               and d.consumer <> 'none')
+       and not exists (
+           select from analytics_run.touched k
+            where k.tenant_id = t.tenant_id
+              and k.shard = analytics_run.shard_of(t.tenant_id)
+              and k.consumer = any (array(select c.consumer from analytics_run.consumer c)))
 ), expected as (
     select 'fact_reservation' as table_name, t.tenant_id,
            (select count(distinct e.reservation_id)
@@ -52,6 +57,55 @@ with tenant as (
       from analytics_curated.event_tenant e
       join tenant t on t.tenant_id = e.tenant_id
      group by 2
+     union all
+    select 'fact_housekeeping_task', t.tenant_id,
+           (select count(distinct e.task_id)
+              from analytics_curated.event_housekeeping e
+             where e.tenant_id = t.tenant_id and e.verb = 'created')
+      from tenant t
+     union all
+    select 'dim_fx', t.tenant_id,
+           (select count(distinct (e.base_currency, e.quote_currency,
+                                   (e.captured_at at time zone coalesce(p.timezone, 'UTC'))::date))
+              from analytics_curated.event_fx e
+              left join analytics_curated.dim_property p
+                on p.tenant_id = e.tenant_id and p.property_id = e.property_id
+             where e.tenant_id = t.tenant_id)
+      from tenant t
+     union all
+    select 'fact_lock_action', t.tenant_id,
+           (select count(distinct case when e.verb like 'access.%' then e.lock_key else e.event_id end)
+              from analytics_curated.event_lock e
+             where e.tenant_id = t.tenant_id)
+      from tenant t
+     union all
+    select 'fact_ai_suggestion', t.tenant_id,
+           (select count(distinct e.suggestion_id)
+              from analytics_curated.event_ai e
+             where e.tenant_id = t.tenant_id
+               and (e.verb = 'decided'
+                    or not exists (
+                       select from analytics_curated.event_ai d
+                        where d.tenant_id = e.tenant_id and d.request_id = e.suggestion_id)))
+      from tenant t
+     union all
+    select 'fact_demand_forecast', t.tenant_id,
+           (select count(distinct (e.property_id, e.forecast_run_id, e.room_type_id, p.stay_date))
+              from analytics_curated.event_forecast e
+             cross join lateral pg_catalog.unnest(e.stay_date) with ordinality as p (stay_date, point)
+             where e.tenant_id = t.tenant_id
+               and not exists (
+                   select from analytics_curated.forecast_quarantine q
+                    where q.tenant_id = e.tenant_id and q.property_id = e.property_id
+                      and q.forecast_run_id = e.forecast_run_id and q.room_type_id = e.room_type_id
+                      and q.event_id = e.event_id and q.point = p.point))
+      from tenant t
+     union all
+    select 'fact_audit_event', t.tenant_id,
+           (select count(*)
+              from analytics_curated.event_audit e
+             where e.tenant_id = t.tenant_id)
+      from tenant t
 )
 select x.table_name, null::text as column_name, x.tenant_id,
        coalesce(sum(p.rows), 0)::numeric as observed, x.rows::numeric as expected
