@@ -9,6 +9,7 @@ static const char *const dimension_names[DIM_COUNT] = {
 	[DIM_PROPERTY] = "property_id",   [DIM_ROOM_TYPE] = "room_type_id",
 	[DIM_CHANNEL] = "channel",        [DIM_MARKET_SEGMENT] = "market_segment",
 	[DIM_RATE_PLAN] = "rate_plan_id", [DIM_METHOD] = "method",
+	[DIM_CAPABILITY] = "capability",  [DIM_META_SOURCE] = "meta_source",
 	[DIM_CURRENCY] = "currency",
 };
 

@@ -7,7 +7,18 @@
 	(DIM_BIT(DIM_PROPERTY) | DIM_BIT(DIM_ROOM_TYPE) | DIM_BIT(DIM_CHANNEL) | \
 	 DIM_BIT(DIM_MARKET_SEGMENT) | DIM_BIT(DIM_RATE_PLAN))
 
-enum { ROOM_NIGHT, INVENTORY_DAY, ARRIVAL, DEPARTURE, BOOKED, PAYMENT };
+enum {
+	ROOM_NIGHT,
+	INVENTORY_DAY,
+	ARRIVAL,
+	DEPARTURE,
+	BOOKED,
+	PAYMENT,
+	HOUSEKEEPING,
+	LOCK,
+	SUGGESTION,
+	FUNNEL
+};
 
 const struct source sources[SOURCE_COUNT] = {
 	[ROOM_NIGHT] = {"room_night",
@@ -40,6 +51,26 @@ const struct source sources[SOURCE_COUNT] = {
 		     {"fact_payment"},
 		     DIM_BIT(DIM_PROPERTY) | DIM_BIT(DIM_METHOD),
 		     2},
+	[HOUSEKEEPING] = {"housekeeping_task",
+			  &SQL_queryd_metric_housekeeping_task,
+			  {"fact_housekeeping_task"},
+			  DIM_BIT(DIM_PROPERTY),
+			  2},
+	[LOCK] = {"lock_action",
+		  &SQL_queryd_metric_lock_action,
+		  {"fact_lock_action"},
+		  DIM_BIT(DIM_PROPERTY),
+		  2},
+	[SUGGESTION] = {"ai_suggestion",
+			&SQL_queryd_metric_ai_suggestion,
+			{"fact_ai_suggestion"},
+			DIM_BIT(DIM_PROPERTY) | DIM_BIT(DIM_CAPABILITY),
+			2},
+	[FUNNEL] = {"funnel",
+		    &SQL_queryd_metric_funnel,
+		    {"fact_funnel"},
+		    DIM_BIT(DIM_PROPERTY) | DIM_BIT(DIM_META_SOURCE),
+		    3},
 };
 
 /* In the order of the statements' columns. */
@@ -60,6 +91,15 @@ static const struct part parts[] = {
 	{"booked_cancelled", &sources[BOOKED], 1, false},
 	{"payments_captured", &sources[PAYMENT], 0, false},
 	{"payments_tried", &sources[PAYMENT], 1, false},
+	{"ready_minutes", &sources[HOUSEKEEPING], 0, false},
+	{"rooms_readied", &sources[HOUSEKEEPING], 1, false},
+	{"lock_succeeded", &sources[LOCK], 0, false},
+	{"lock_tried", &sources[LOCK], 1, false},
+	{"suggestions_accepted", &sources[SUGGESTION], 0, false},
+	{"suggestions_shown", &sources[SUGGESTION], 1, false},
+	{"qualified_clicks", &sources[FUNNEL], 0, false},
+	{"converted_handoffs", &sources[FUNNEL], 1, false},
+	{"converted_handoffs_net", &sources[FUNNEL], 2, false},
 };
 
 const struct part *part_find(const char *name)

@@ -11,7 +11,7 @@
 
 /* Columns of a source before its parts: the period, then every dimension. */
 #define SOURCE_PART_COLUMN (1 + DIM_COUNT)
-#define SOURCE_COUNT       6
+#define SOURCE_COUNT       10
 #define SOURCE_PARTS_MAX   8
 
 struct source {

@@ -15,8 +15,12 @@
 -- $14 rate_plan_out text[]
 -- $15 method_in text[]
 -- $16 method_out text[]
+-- $17 capability_in text[]
+-- $18 capability_out text[]
+-- $19 meta_source_in text[]
+-- $20 meta_source_out text[]
 -- rows: one per group (period date, property_id, room_type_id, channel, market_segment, rate_plan_id,
---       method, currency: null where not grouped by, 'unknown' where the fact does not say; then
+--       method, capability, meta_source, currency: null where not grouped by, 'unknown' where the fact does not say; then
 --       the parts: rooms_available, rooms_in_order = those less the short out of order). `currency`
 --       is the property's. Last: facts = rows read
 select pg_catalog.date_trunc($3::text, f.date)::date as period,
@@ -26,6 +30,8 @@ select pg_catalog.date_trunc($3::text, f.date)::date as period,
        null::text as market_segment,
        null::text as rate_plan_id,
        null::text as method,
+       null::text as capability,
+       null::text as meta_source,
        case when 'currency' = any ($4::text[]) then p.currency end as currency,
        coalesce(sum(f.rooms_available), 0) as rooms_available,
        coalesce(sum(f.rooms_available - f.out_of_order), 0) as rooms_in_order,
@@ -43,4 +49,6 @@ select pg_catalog.date_trunc($3::text, f.date)::date as period,
    and $11::text[] is null and $12::text[] is null
    and $13::text[] is null and $14::text[] is null
    and $15::text[] is null and $16::text[] is null
- group by 1, 2, 3, 4, 5, 6, 7, 8;
+   and $17::text[] is null and $18::text[] is null
+   and $19::text[] is null and $20::text[] is null
+ group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;

@@ -15,8 +15,12 @@
 -- $14 rate_plan_out text[]
 -- $15 method_in text[]
 -- $16 method_out text[]
+-- $17 capability_in text[]
+-- $18 capability_out text[]
+-- $19 meta_source_in text[]
+-- $20 meta_source_out text[]
 -- rows: one per group (period date, property_id, room_type_id, channel, market_segment, rate_plan_id,
---       method, currency: null where not grouped by, 'unknown' where the fact does not say; then
+--       method, capability, meta_source, currency: null where not grouped by, 'unknown' where the fact does not say; then
 --       the parts: payments_captured, payments_tried = captured or failed, facts = rows read)
 select pg_catalog.date_trunc($3::text, f.business_date)::date as period,
        case when 'property_id' = any ($4::text[]) then coalesce(f.property_id, 'unknown') end as property_id,
@@ -25,6 +29,8 @@ select pg_catalog.date_trunc($3::text, f.business_date)::date as period,
        null::text as market_segment,
        null::text as rate_plan_id,
        case when 'method' = any ($4::text[]) then coalesce(f.method, 'unknown') end as method,
+       null::text as capability,
+       null::text as meta_source,
        null::text as currency,
        count(*) filter (where f.kind = 'captured') as payments_captured,
        count(*) filter (where f.kind in ('captured', 'failed')) as payments_tried,
@@ -39,4 +45,6 @@ select pg_catalog.date_trunc($3::text, f.business_date)::date as period,
    and $13::text[] is null and $14::text[] is null
    and ($15::text[] is null or coalesce(f.method, 'unknown') = any ($15::text[]))
    and ($16::text[] is null or coalesce(f.method, 'unknown') <> all ($16::text[]))
- group by 1, 2, 3, 4, 5, 6, 7, 8;
+   and $17::text[] is null and $18::text[] is null
+   and $19::text[] is null and $20::text[] is null
+ group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;

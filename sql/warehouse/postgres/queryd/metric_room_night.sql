@@ -15,8 +15,12 @@
 -- $14 rate_plan_out text[]
 -- $15 method_in text[]
 -- $16 method_out text[]
+-- $17 capability_in text[]
+-- $18 capability_out text[]
+-- $19 meta_source_in text[]
+-- $20 meta_source_out text[]
 -- rows: one per group (period date, property_id, room_type_id, channel, market_segment, rate_plan_id,
---       method, currency: null where not grouped by, 'unknown' where the fact does not say; then
+--       method, capability, meta_source, currency: null where not grouped by, 'unknown' where the fact does not say; then
 --       the parts: rooms_sold, rooms_occupied, room_revenue, facts = rows read)
 select pg_catalog.date_trunc($3::text, f.stay_date)::date as period,
        case when 'property_id' = any ($4::text[]) then coalesce(f.property_id, 'unknown') end as property_id,
@@ -25,6 +29,8 @@ select pg_catalog.date_trunc($3::text, f.stay_date)::date as period,
        case when 'market_segment' = any ($4::text[]) then coalesce(f.market_segment, 'unknown') end as market_segment,
        case when 'rate_plan_id' = any ($4::text[]) then coalesce(f.rate_plan_id, 'unknown') end as rate_plan_id,
        null::text as method,
+       null::text as capability,
+       null::text as meta_source,
        case when 'currency' = any ($4::text[]) then f.currency end as currency,
        count(*) filter (where f.kind = 'sold' and f.state in ('on_books', 'in_house', 'stayed')) as rooms_sold,
        count(*) filter (where f.kind in ('sold', 'complimentary', 'house_use')
@@ -44,4 +50,6 @@ select pg_catalog.date_trunc($3::text, f.stay_date)::date as period,
    and ($13::text[] is null or coalesce(f.rate_plan_id, 'unknown') = any ($13::text[]))
    and ($14::text[] is null or coalesce(f.rate_plan_id, 'unknown') <> all ($14::text[]))
    and $15::text[] is null and $16::text[] is null
- group by 1, 2, 3, 4, 5, 6, 7, 8;
+   and $17::text[] is null and $18::text[] is null
+   and $19::text[] is null and $20::text[] is null
+ group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
