@@ -5,7 +5,7 @@
 #include "common/json.h"
 #include "common/timestamp.h"
 
-#define ETAG_MAX  256
+#define ETAG_MAX  640
 #define SECOND_US INT64_C(1000000)
 #define ETAG_KEY  32 /* characters of the key: 128 bits */
 

@@ -34,24 +34,30 @@ static void add_field(struct strbuf *b, struct slice s)
 	strbuf_append_slice(b, s);
 }
 
-void cache_key(const struct cache_scope *s, char out[CACHE_KEY_LEN + 1])
+static void digest_of(const struct cache_scope *s, bool paging, char out[CACHE_KEY_LEN + 1])
 {
-	const struct metric_def *m = s->request->metric;
 	struct strbuf text = STRBUF_INIT, normal = STRBUF_INIT;
 	unsigned char digest[HASH_SHA256_LEN];
 
 	add_field(&text, slice_of(s->tenant_id));
 	add_field(&text, slice_of(s->properties));
 	strbuf_appendf(&text, "%u;", s->permissions);
-	add_field(&text, slice_of(m->key));
-	strbuf_appendf(&text, "%d;", m->version);
-	add_field(&text, slice_of(m->hash));
-	request_normal_form(s->request, &normal);
+	request_normal_form(s->request, paging, &normal);
 	add_field(&text, strbuf_slice(&normal));
 	hash_sha256(strbuf_slice(&text), digest);
 	hash_hex(digest, sizeof(digest), out);
 	strbuf_clear(&normal);
 	strbuf_clear(&text);
+}
+
+void cache_key(const struct cache_scope *s, char out[CACHE_KEY_LEN + 1])
+{
+	digest_of(s, true, out);
+}
+
+void cache_question(const struct cache_scope *s, char out[CACHE_KEY_LEN + 1])
+{
+	digest_of(s, false, out);
 }
 
 void cache_versions_text(const int64_t *versions, size_t n, char out[CACHE_VERSIONS_MAX])

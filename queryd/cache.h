@@ -13,18 +13,20 @@
 #include "queryd/request.h"
 
 #define CACHE_KEY_LEN      64
-#define CACHE_VERSIONS_MAX 200
-#define CACHE_TABLES_MAX   8
+#define CACHE_VERSIONS_MAX 512
+#define CACHE_TABLES_MAX   24
 
 /* All that may make two answers differ, besides the data. There is no other way to a key. */
 struct cache_scope {
 	const char *tenant_id;
 	const char *properties; /* principal's scope text */
 	unsigned permissions;
-	const struct request *request; /* resolved; with the metric's key, version and hash */
+	const struct request *request; /* resolved; with its metrics' keys, versions, hashes */
 };
 
 void cache_key(const struct cache_scope *s, char out[CACHE_KEY_LEN + 1]);
+/* The same for every page of one question: what its cursors are good for. */
+void cache_question(const struct cache_scope *s, char out[CACHE_KEY_LEN + 1]);
 
 struct cache;
 

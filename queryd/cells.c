@@ -4,94 +4,68 @@
 #include <errno.h>
 
 #include "common/hash.h"
-#include "common/timestamp.h"
-#include "common/xalloc.h"
-#include "queryd/i128.h"
+#include "common/num.h"
 
 #define SLOTS_FIRST 64
 
-struct sums {
-	i128 numerator, denominator;
-};
-
 struct group {
-	const char *dimension[DIM_COUNT]; /* NULL: not grouped by, or no currency */
-	struct sums *sums;                /* by period */
-	bool has_denominator;             /* its source had a row of this group */
+	const char *dimension[DIM_COUNT];      /* NULL: not grouped by, or no currency */
+	struct sums *sums;                     /* [window][period][metric] */
+	unsigned has_denominator[WINDOWS_MAX]; /* bit per metric: its source had a row of this
+						  group */
 	bool dropped;
 };
 
 struct cells {
 	const struct request *request;
-	const struct metric_def *metric;
 	struct arena *arena;
 	unsigned dimensions; /* of the groups: asked for and implied */
 	size_t max;
-	int32_t *periods; /* first days, ascending */
-	size_t nperiods;
+	int32_t *periods; /* first days of the window asked for; NULL: it is one period */
+	size_t nperiods, nwindows;
 	struct group **groups; /* in order of appearance until cells_finish() */
 	size_t ngroups;
 	uint32_t *slots; /* hash table of groups: index + 1, 0 = free; a power of two, at most half
 			    full */
 	size_t nslots;
-	i128 whole; /* of shares: all periods and groups */
+	i128 whole[WINDOWS_MAX][REQUEST_METRICS_MAX]; /* of shares: all periods and groups */
 	int64_t facts;
 	bool overflow;
 };
 
-/* ---- periods */
-
 static void make_periods(struct cells *c)
 {
-	const struct request *r = c->request;
-	int32_t first = granularity_floor(r->granularity, r->from);
+	const struct calendar *calendar = &c->request->calendar;
+	int32_t first = calendar_floor(calendar, c->request->from);
 	size_t n = 0;
 
-	if (r->granularity == GRANULARITY_NONE) {
-		c->nperiods = 1;
+	c->nperiods = 1;
+	if (calendar->granularity == GRANULARITY_NONE)
 		return;
-	}
-	for (int32_t day = first; day <= r->to; day = granularity_next(r->granularity, day))
+	for (int32_t day = first; day <= c->request->to; day = calendar_next(calendar, day))
 		n++;
 	c->periods = arena_alloc(c->arena, n * sizeof(*c->periods));
-	for (int32_t day = first; day <= r->to; day = granularity_next(r->granularity, day))
+	c->nperiods = 0;
+	for (int32_t day = first; day <= c->request->to; day = calendar_next(calendar, day))
 		c->periods[c->nperiods++] = day;
 }
-
-static int compare_days(const void *a, const void *b)
-{
-	int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static size_t period_of(const struct cells *c, const char *text)
-{
-	const int32_t *found;
-	int32_t day;
-
-	if (c->periods == NULL)
-		return 0;
-	ASSERT(text != NULL && timestamp_parse_date(slice_of(text), &day) == 0);
-	found = bsearch(&day, c->periods, c->nperiods, sizeof(*c->periods), compare_days);
-	ASSERT(found != NULL);
-	return (size_t)(found - c->periods);
-}
-
-/* ---- groups */
 
 struct cells *cells_new(const struct request *r, size_t max, struct arena *a)
 {
 	struct cells *c = arena_alloc(a, sizeof(*c));
+	struct window windows[WINDOWS_MAX];
 
-	*c = (struct cells){.request = r, .metric = r->metric, .arena = a, .max = max};
-	c->dimensions = r->dimensions | metric_implied_dimensions(r->metric);
+	*c = (struct cells){.request = r, .arena = a, .max = max};
+	c->nwindows = request_windows(r, windows);
+	c->dimensions = request_group_dimensions(r);
 	make_periods(c);
 	c->nslots = SLOTS_FIRST;
 	c->slots = arena_alloc(a, c->nslots * sizeof(*c->slots));
 	c->groups = arena_alloc(a, c->nslots / 2 * sizeof(struct group *));
 	return c;
 }
+
+/* ---- groups */
 
 static bool same_text(const char *a, const char *b)
 {
@@ -136,12 +110,13 @@ static void grow(struct cells *c)
 /* NULL when there would be too many cells. */
 static struct group *group_of(struct cells *c, const char *const *dimension)
 {
+	size_t cells = c->nperiods * c->request->nmetrics;
 	uint32_t *slot = slot_of(c, dimension);
 	struct group *g;
 
 	if (*slot != 0)
 		return c->groups[*slot - 1];
-	if ((c->ngroups + 1) * c->nperiods > c->max)
+	if ((c->ngroups + 1) * cells > c->max)
 		return NULL;
 	if (c->ngroups == c->nslots / 2) {
 		grow(c);
@@ -151,11 +126,19 @@ static struct group *group_of(struct cells *c, const char *const *dimension)
 	for (int d = 0; d < DIM_COUNT; d++)
 		g->dimension[d] = dimension[d] != NULL ? arena_strdup(c->arena, dimension[d])
 						       : NULL;
-	g->sums = arena_alloc(c->arena, c->nperiods * sizeof(*g->sums));
+	g->sums = arena_alloc(c->arena, c->nwindows * cells * sizeof(*g->sums));
 	c->groups[c->ngroups++] = g;
 	*slot = (uint32_t)c->ngroups;
 	return g;
 }
+
+static struct sums *sums_of(const struct cells *c, const struct group *g, size_t window,
+			    size_t period, size_t metric)
+{
+	return &g->sums[(window * c->nperiods + period) * c->request->nmetrics + metric];
+}
+
+/* ---- rows */
 
 static i128 number(const char *text)
 {
@@ -165,28 +148,46 @@ static i128 number(const char *text)
 	return v;
 }
 
-int cells_add(struct cells *c, const struct source *s, const char *const *row)
+/* The number that the source gave the period, from 1 on. */
+static size_t period_of(const struct cells *c, const char *text)
 {
-	const struct part *n = c->metric->numerator, *d = c->metric->denominator;
+	int64_t n;
+
+	if (c->periods == NULL)
+		return 0;
+	ASSERT(text != NULL && num_i64(slice_of(text), 1, (int64_t)c->nperiods, &n) == 0);
+	return (size_t)n - 1;
+}
+
+static void add_metric(const struct metric_def *m, const struct source *s, const char *const *parts,
+		       struct sums *sums, unsigned bit, unsigned *has_denominator)
+{
+	if (m->numerator->source == s)
+		sums->numerator += number(parts[m->numerator->column]);
+	if (m->denominator != NULL && m->denominator->source == s) {
+		sums->denominator += number(parts[m->denominator->column]);
+		*has_denominator |= bit;
+	}
+}
+
+int cells_add(struct cells *c, size_t window, const struct source *s, const char *const *row)
+{
 	struct group *g = c->overflow ? NULL : group_of(c, row + 1);
-	struct sums *sums;
+	size_t period;
 
 	if (g == NULL) {
 		c->overflow = true;
 		return -E2BIG;
 	}
-	sums = &g->sums[period_of(c, row[0])];
-	if (n->source == s)
-		sums->numerator += number(row[SOURCE_PART_COLUMN + n->column]);
-	if (d != NULL && d->source == s) {
-		sums->denominator += number(row[SOURCE_PART_COLUMN + d->column]);
-		g->has_denominator = true;
-	}
+	period = period_of(c, row[0]);
+	for (size_t m = 0; m < c->request->nmetrics; m++)
+		add_metric(c->request->metrics[m], s, row + SOURCE_PART_COLUMN,
+			   sums_of(c, g, window, period, m), 1U << m, &g->has_denominator[window]);
 	c->facts += (int64_t)number(row[SOURCE_PART_COLUMN + s->nparts]);
 	return 0;
 }
 
-/* ---- completing denominators */
+/* ---- runs of groups */
 
 static int compare_texts(const char *a, const char *b)
 {
@@ -195,90 +196,142 @@ static int compare_texts(const char *a, const char *b)
 	return strcmp(a, b);
 }
 
-/* Order by all dimensions, the one at `arg` last. */
-static int compare_groups(const void *a, const void *b, void *arg)
+/* Of the dimensions in the mask, or of those outside of it. */
+static int compare_masked(const struct group *x, const struct group *y, unsigned mask)
 {
-	const struct group *x = *(struct group *const *)a, *y = *(struct group *const *)b;
-	enum dimension last = *(const enum dimension *)arg;
 	int r = 0;
 
 	for (int d = 0; d < DIM_COUNT && r == 0; d++) {
-		if (d != (int)last)
+		if ((mask & DIM_BIT(d)) != 0)
 			r = compare_texts(x->dimension[d], y->dimension[d]);
 	}
-	return r != 0 ? r : compare_texts(x->dimension[last], y->dimension[last]);
+	return r;
 }
 
-static bool same_but(const struct group *x, const struct group *y, enum dimension ignored)
+/* Order by all dimensions, those of the mask at `arg` last. */
+static int compare_groups(const void *a, const void *b, void *arg)
 {
-	for (int d = 0; d < DIM_COUNT; d++) {
-		if (d != (int)ignored && !same_text(x->dimension[d], y->dimension[d]))
-			return false;
-	}
-	return true;
+	const struct group *x = *(struct group *const *)a, *y = *(struct group *const *)b;
+	unsigned last = *(const unsigned *)arg;
+	int r = compare_masked(x, y, ~last);
+
+	return r != 0 ? r : compare_masked(x, y, last);
 }
 
-/* The share's whole: the same period of all groups that differ in the channel only. */
-static void complete_shares(struct cells *c, struct group **run, size_t n)
+/* Groups that differ in some dimensions only. */
+struct run {
+	struct group **groups;
+	size_t n, window, metric;
+};
+
+static void for_runs(struct cells *c, unsigned differing, size_t window, size_t metric,
+		     void (*fn)(struct cells *, const struct run *))
+{
+	size_t from = 0;
+
+	qsort_r(c->groups, c->ngroups, sizeof(struct group *), compare_groups, &differing);
+	for (size_t i = 1; i <= c->ngroups; i++) {
+		if (i < c->ngroups &&
+		    compare_masked(c->groups[from], c->groups[i], ~differing) == 0)
+			continue;
+		fn(c, &(struct run){c->groups + from, i - from, window, metric});
+		from = i;
+	}
+}
+
+/* ---- completing what one source cannot know */
+
+/* The share's whole: the same period of the whole run. */
+static void complete_share(struct cells *c, const struct run *run)
 {
 	for (size_t p = 0; p < c->nperiods; p++) {
 		i128 whole = 0;
 
-		for (size_t i = 0; i < n; i++)
-			whole += run[i]->sums[p].numerator;
-		for (size_t i = 0; i < n; i++)
-			run[i]->sums[p].denominator = whole;
-		c->whole += whole;
+		for (size_t i = 0; i < run->n; i++)
+			whole += sums_of(c, run->groups[i], run->window, p, run->metric)->numerator;
+		for (size_t i = 0; i < run->n; i++)
+			sums_of(c, run->groups[i], run->window, p, run->metric)->denominator =
+				whole;
+		c->whole[run->window][run->metric] += whole;
 	}
+}
+
+/* No amount: each currency's row has the figure of all. */
+static void complete_figure(struct cells *c, const struct run *run)
+{
+	bool share = c->request->metrics[run->metric]->share;
+
+	for (size_t p = 0; p < c->nperiods; p++) {
+		struct sums all = {0, 0};
+
+		for (size_t i = 0; i < run->n; i++) {
+			const struct sums *s = sums_of(c, run->groups[i], run->window, p,
+						       run->metric);
+
+			all.numerator += s->numerator;
+			all.denominator = share ? s->denominator : all.denominator + s->denominator;
+		}
+		for (size_t i = 0; i < run->n; i++)
+			*sums_of(c, run->groups[i], run->window, p, run->metric) = all;
+	}
+}
+
+/* An amount by rooms: a currency without rooms of its own has the rooms of all. */
+static void complete_rooms(struct cells *c, const struct run *run)
+{
+	for (size_t p = 0; p < c->nperiods; p++) {
+		i128 all = 0;
+
+		for (size_t i = 0; i < run->n; i++)
+			all += sums_of(c, run->groups[i], run->window, p, run->metric)->denominator;
+		for (size_t i = 0; i < run->n; i++) {
+			const struct group *g = run->groups[i];
+
+			if ((g->has_denominator[run->window] & 1U << run->metric) == 0)
+				sums_of(c, g, run->window, p, run->metric)->denominator = all;
+		}
+	}
+}
+
+static bool by_other_source(const struct metric_def *m)
+{
+	return m->denominator != NULL && m->denominator->source != m->numerator->source;
+}
+
+static void complete_metric(struct cells *c, size_t window, size_t metric)
+{
+	const struct metric_def *m = c->request->metrics[metric];
+	const unsigned currency = DIM_BIT(DIM_CURRENCY);
+	bool amount = m->numerator->money;
+
+	if (m->share)
+		for_runs(c, DIM_BIT(DIM_CHANNEL) | (amount ? 0 : currency), window, metric,
+			 complete_share);
+	if (amount && by_other_source(m))
+		for_runs(c, currency, window, metric, complete_rooms);
+	if (!amount && (c->dimensions & currency) != 0)
+		for_runs(c, currency, window, metric, complete_figure);
 }
 
 static bool without_amounts(const struct cells *c, const struct group *g)
 {
-	bool other_source = c->metric->denominator != NULL &&
-			    c->metric->denominator->source != c->metric->numerator->source;
+	for (size_t i = 0; i < c->nwindows * c->nperiods * c->request->nmetrics; i++) {
+		const struct metric_def *m = c->request->metrics[i % c->request->nmetrics];
 
-	for (size_t p = 0; p < c->nperiods; p++) {
-		if (g->sums[p].numerator != 0 || (!other_source && g->sums[p].denominator != 0))
+		if (m->numerator->money &&
+		    (g->sums[i].numerator != 0 || (m->denominator != NULL && !by_other_source(m) &&
+						   g->sums[i].denominator != 0)))
 			return false;
 	}
 	return true;
 }
 
-/* A currency without rooms of its own has the rooms of all; rooms (or free nights) without a
- * currency are no row beside those with one. */
-static void complete_currencies(struct cells *c, struct group **run, size_t n)
+/* What has no currency (rooms, free nights) is no row beside those with one. */
+static void drop_currencyless(struct cells *c, const struct run *run)
 {
-	const struct part *d = c->metric->denominator;
-
-	for (size_t p = 0;
-	     d != NULL && d->source != c->metric->numerator->source && p < c->nperiods; p++) {
-		i128 all = 0;
-
-		for (size_t i = 0; i < n; i++)
-			all += run[i]->sums[p].denominator;
-		for (size_t i = 0; i < n; i++) {
-			if (!run[i]->has_denominator)
-				run[i]->sums[p].denominator = all;
-		}
-	}
-	for (size_t i = 0; i < n && n > 1; i++)
-		run[i]->dropped = run[i]->dimension[DIM_CURRENCY] == NULL &&
-				  without_amounts(c, run[i]);
-}
-
-/* Calls fn for each run of groups that differ in `last` only. */
-static void for_runs(struct cells *c, enum dimension last,
-		     void (*fn)(struct cells *, struct group **, size_t))
-{
-	size_t from = 0;
-
-	qsort_r(c->groups, c->ngroups, sizeof(struct group *), compare_groups, &last);
-	for (size_t i = 1; i <= c->ngroups; i++) {
-		if (i < c->ngroups && same_but(c->groups[from], c->groups[i], last))
-			continue;
-		fn(c, c->groups + from, i - from);
-		from = i;
-	}
+	for (size_t i = 0; i < run->n && run->n > 1; i++)
+		run->groups[i]->dropped = run->groups[i]->dimension[DIM_CURRENCY] == NULL &&
+					  without_amounts(c, run->groups[i]);
 }
 
 /* The whole of a share is all channels: a filter on them chooses rows, it does not change shares.
@@ -288,7 +341,7 @@ static bool shown(const struct cells *c, const struct group *g)
 	const struct request *r = c->request;
 	const char *channel = g->dimension[DIM_CHANNEL];
 
-	return !c->metric->share ||
+	return !request_has_share(r) ||
 	       ((!r->in[DIM_CHANNEL].given || value_list_has(&r->in[DIM_CHANNEL], channel)) &&
 		!value_list_has(&r->out[DIM_CHANNEL], channel));
 }
@@ -296,17 +349,17 @@ static bool shown(const struct cells *c, const struct group *g)
 void cells_finish(struct cells *c)
 {
 	static const char *const everything[DIM_COUNT] = {NULL};
-	enum dimension last = DIM_CURRENCY;
+	unsigned last = DIM_BIT(DIM_CURRENCY);
 	size_t kept = 0;
 
 	/* without dimensions there is always one row */
-	if (c->ngroups == 0 && (c->dimensions & ~DIM_BIT(DIM_CURRENCY)) == 0)
+	if (c->ngroups == 0 && (c->dimensions & ~last) == 0)
 		(void)group_of(c, everything);
-	if (c->metric->share)
-		for_runs(c, DIM_CHANNEL, complete_shares);
-	if (c->metric->numerator->money)
-		for_runs(c, DIM_CURRENCY, complete_currencies);
-	qsort_r(c->groups, c->ngroups, sizeof(struct group *), compare_groups, &last);
+	for (size_t w = 0; w < c->nwindows; w++) {
+		for (size_t m = 0; m < c->request->nmetrics; m++)
+			complete_metric(c, w, m);
+	}
+	for_runs(c, last, 0, 0, drop_currencyless); /* leaves them in their final order */
 	for (size_t i = 0; i < c->ngroups; i++) {
 		if (!c->groups[i]->dropped && shown(c, c->groups[i]))
 			c->groups[kept++] = c->groups[i];
@@ -314,9 +367,11 @@ void cells_finish(struct cells *c)
 	c->ngroups = kept;
 }
 
-size_t cells_count(const struct cells *c)
+/* ---- reading them */
+
+const struct request *cells_request(const struct cells *c)
 {
-	return c->ngroups * c->nperiods;
+	return c->request;
 }
 
 int64_t cells_facts(const struct cells *c)
@@ -324,156 +379,73 @@ int64_t cells_facts(const struct cells *c)
 	return c->facts;
 }
 
-/* ---- writing */
-
-static const char *const value_types[UNIT_KIND_COUNT] = {
-	[UNIT_COUNT] = "integer",
-	[UNIT_PERCENT] = "number",
-	[UNIT_CURRENCY] = "micro",
-	[UNIT_RATIO] = "number",
-};
-
-static void write_column(struct json_writer *w, const char *name, const char *type,
-			 const char *unit)
+unsigned cells_dimensions(const struct cells *c)
 {
-	jw_object(w);
-	jw_key(w, "name");
-	jw_str(w, name);
-	jw_key(w, "type");
-	jw_str(w, type);
-	if (unit != NULL) {
-		jw_key(w, "unit");
-		jw_str(w, unit);
-	}
-	jw_end(w);
+	return c->dimensions;
 }
 
-void cells_write_columns(const struct cells *c, struct json_writer *w)
+size_t cells_groups(const struct cells *c)
 {
-	jw_array(w);
-	if (c->periods != NULL)
-		write_column(w, "date", "date", NULL);
-	for (int d = 0; d < DIM_COUNT; d++) {
-		if ((c->dimensions & DIM_BIT(d)) != 0)
-			write_column(w, dimension_name((enum dimension)d), "string", NULL);
-	}
-	write_column(w, c->metric->key, value_types[c->metric->unit], unit_name(c->metric->unit));
-	jw_end(w);
+	return c->ngroups;
 }
 
-static void write_integer(struct json_writer *w, i128 v, bool quoted)
+size_t cells_periods(const struct cells *c)
 {
-	struct strbuf text = STRBUF_INIT;
-
-	if (quoted)
-		strbuf_append_char(&text, '"');
-	i128_append(&text, v);
-	if (quoted)
-		strbuf_append_char(&text, '"');
-	jw_raw(w, strbuf_slice(&text));
-	strbuf_clear(&text);
+	return c->nperiods;
 }
 
-static void write_value(const struct cells *c, struct json_writer *w, const struct sums *s)
+int32_t cells_period(const struct cells *c, size_t period)
 {
-	bool money = c->metric->unit == UNIT_CURRENCY;
-
-	if (c->metric->denominator == NULL && !c->metric->share)
-		write_integer(w, s->numerator, money);
-	else if (s->denominator == 0)
-		jw_null(w);
-	else if (money)
-		write_integer(w, i128_divide_half_even(s->numerator, s->denominator), true);
-	else
-		jw_double(w, i128_ratio(s->numerator, s->denominator));
+	return c->periods[period];
 }
 
-static void write_parts(const struct cells *c, struct json_writer *w, const struct sums *s)
+const char *cells_dimension(const struct cells *c, size_t group, enum dimension d)
 {
-	jw_key(w, "numerator");
-	write_integer(w, s->numerator, true);
-	jw_key(w, "denominator");
-	if (c->metric->denominator != NULL || c->metric->share)
-		write_integer(w, s->denominator, true);
-	else
-		jw_null(w);
+	return c->groups[group]->dimension[d];
 }
 
-static void write_members(const struct cells *c, struct json_writer *w, const struct group *g,
-			  size_t p)
+const struct sums *cells_sums(const struct cells *c, size_t window, size_t group, size_t period,
+			      size_t metric)
 {
-	char date[TIMESTAMP_TEXT_MAX];
-
-	if (c->periods != NULL) {
-		timestamp_format_date(c->periods[p], date);
-		jw_key(w, "date");
-		jw_str(w, date);
-	}
-	for (int d = 0; d < DIM_COUNT; d++) {
-		if ((c->dimensions & DIM_BIT(d)) != 0) {
-			jw_key(w, dimension_name((enum dimension)d));
-			jw_str(w, g->dimension[d]);
-		}
-	}
+	return sums_of(c, c->groups[group], window, period, metric);
 }
 
-static void write_all(const struct cells *c, struct json_writer *w, bool parts)
+const char *cells_currency(const struct cells *c)
 {
-	jw_array(w);
-	for (size_t p = 0; p < c->nperiods; p++) {
-		for (size_t i = 0; i < c->ngroups; i++) {
-			const struct group *g = c->groups[i];
-
-			jw_object(w);
-			write_members(c, w, g, p);
-			if (parts) {
-				write_parts(c, w, &g->sums[p]);
-			} else {
-				jw_key(w, c->metric->key);
-				write_value(c, w, &g->sums[p]);
-			}
-			jw_end(w);
-		}
-	}
-	jw_end(w);
+	return c->ngroups > 0 ? c->groups[0]->dimension[DIM_CURRENCY] : NULL;
 }
 
-void cells_write_rows(const struct cells *c, struct json_writer *w)
+bool cells_total(const struct cells *c, size_t window, size_t metric, struct sums *ret)
 {
-	write_all(c, w, false);
-}
-
-void cells_write_parts(const struct cells *c, struct json_writer *w)
-{
-	write_all(c, w, true);
-}
-
-/* Null over several currencies: their sum would mean nothing. */
-void cells_write_totals(const struct cells *c, struct json_writer *w)
-{
-	const char *currency = c->ngroups > 0 ? c->groups[0]->dimension[DIM_CURRENCY] : NULL;
 	struct sums total = {0, 0};
 
 	for (size_t i = 0; i < c->ngroups; i++) {
 		const struct group *g = c->groups[i];
 
-		if (!same_text(g->dimension[DIM_CURRENCY], currency)) {
-			jw_null(w);
-			return;
-		}
+		if (!same_text(g->dimension[DIM_CURRENCY], cells_currency(c)))
+			return false;
 		for (size_t p = 0; p < c->nperiods; p++) {
-			total.numerator += g->sums[p].numerator;
-			total.denominator += g->sums[p].denominator;
+			total.numerator += sums_of(c, g, window, p, metric)->numerator;
+			total.denominator += sums_of(c, g, window, p, metric)->denominator;
 		}
 	}
-	if (c->metric->share)
-		total.denominator = c->whole;
-	jw_object(w);
-	if ((c->dimensions & DIM_BIT(DIM_CURRENCY)) != 0) {
-		jw_key(w, dimension_name(DIM_CURRENCY));
-		jw_str(w, currency);
-	}
-	jw_key(w, c->metric->key);
-	write_value(c, w, &total);
-	jw_end(w);
+	if (c->request->metrics[metric]->share)
+		total.denominator = c->whole[window][metric];
+	*ret = total;
+	return true;
+}
+
+struct value value_of(const struct metric_def *m, const struct sums *s)
+{
+	bool ratio = m->denominator != NULL || m->share;
+
+	if (!ratio)
+		return (struct value){.kind = VALUE_INTEGER, .integer = s->numerator};
+	if (s->denominator == 0)
+		return (struct value){.kind = VALUE_NULL};
+	if (m->unit == UNIT_CURRENCY)
+		return (struct value){
+			.kind = VALUE_INTEGER,
+			.integer = i128_divide_half_even(s->numerator, s->denominator)};
+	return (struct value){.kind = VALUE_REAL, .real = i128_ratio(s->numerator, s->denominator)};
 }

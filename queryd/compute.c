@@ -1,9 +1,9 @@
 /*
- * Jobs of metrics:compute; see compute.h.
+ * Jobs of structured queries; see compute.h.
  *
- *   parsed ─▶ looked up ─┬─ hit ──────────────────────────────▶ answered
- *                        ├─ an equal job runs ─▶ waits for it ─▶ answered
- *                        └─ runs ─▶ stored in the cache ───────▶ answered, and who waits for it
+ *   read ─▶ looked up ─┬─ hit ──────────────────────────────▶ answered
+ *                      ├─ an equal job runs ─▶ waits for it ─▶ answered
+ *                      └─ runs ─▶ stored in the cache ───────▶ answered, and who waits for it
  */
 #include "queryd/compute.h"
 
@@ -14,33 +14,34 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/xalloc.h"
-#include "queryd/answer.h"
-#include "queryd/run.h"
+#include "queryd/cursor.h"
+#include "queryd/result.h"
 
 #define JOB_MAGIC OBJ_MAGIC('J')
 /* How old a running job may be for one that does not know the data's version to wait for it. */
 #define SHARE_UNSURE_MS 500
 
-TAILQ_HEAD(jobs, job);
+TAILQ_HEAD(jobs, compute_job);
 
-struct job {
+struct compute_job {
 	unsigned magic;
 	struct compute *compute;
-	TAILQ_ENTRY(job) link;      /* of the running ones, or of who waits for `leader` */
-	struct httpd_request *http; /* NULL: its client left */
+	TAILQ_ENTRY(compute_job) link; /* of the running ones, or of who waits for `leader` */
+	compute_fn fn;                 /* NULL: cancelled */
+	void *arg;
 	struct arena *arena;
-	struct metric_set *metrics; /* held for the request's metric */
-	struct request request;
+	struct metric_set *platform, *own; /* held for the request's metrics */
+	const struct request *request;
 	struct run run;
 	const char *tenant_id, *scope;
-	char key[CACHE_KEY_LEN + 1], versions[CACHE_VERSIONS_MAX];
+	char key[CACHE_KEY_LEN + 1], question[CACHE_KEY_LEN + 1], versions[CACHE_VERSIONS_MAX];
 	enum quality quality;
 	bool partial;
 	const char *cache;       /* what X-Cache says unless it is a hit */
 	int64_t started_mono_us; /* of its query */
 	struct query *query;     /* running */
-	bool cancelled;          /* nobody may wait for it any more */
-	struct job *leader;
+	bool given_up;           /* nobody may wait for it any more */
+	struct compute_job *leader;
 	struct jobs waiters;
 };
 
@@ -51,35 +52,29 @@ struct compute {
 	struct metric *seconds, *bytes;
 };
 
-/* ---- what explain needs too */
+/* ---- reading a query */
 
-const struct metric_def *compute_metric(const struct call *c, int64_t version)
+const struct metric_def *compute_find(void *arg, const char *key, int64_t version)
 {
-	const struct metric_def *m = metric_find(registry_metrics(c->st->registry),
-						 httpd_param(c->http, "key"), version);
+	const struct call *c = arg;
 
-	if (m == NULL)
-		httpd_reply_problem(c->http, PROBLEM_METRIC_NOT_FOUND,
-				    version == 0 ? "There is no metric of that name."
-						 : "There is no such version of the metric.");
-	return m;
+	return metric_find(registry_metrics(c->st->registry), key, version);
 }
 
 bool compute_in_scope(const struct call *c, const struct request *r)
 {
 	const struct principal *p = c->principal;
-	const struct value_list *asked = &r->in[DIM_PROPERTY];
+	const struct value_list *lists[] = {&r->in[DIM_PROPERTY], &r->out[DIM_PROPERTY]};
 	bool ok = p->all_properties || p->nproperties > 0;
 
-	for (size_t i = 0; i < asked->n && ok; i++)
-		ok = principal_may_see(p, asked->values[i]);
-	if (!ok)
-		httpd_reply_problem(c->http, PROBLEM_PROPERTY_SCOPE_VIOLATION,
-				    "The token does not reach the property asked for.");
+	for (size_t l = 0; l < ARRAY_SIZE(lists); l++) {
+		for (size_t i = 0; i < lists[l]->n && ok; i++)
+			ok = principal_may_see(p, lists[l]->values[i]);
+	}
 	return ok;
 }
 
-int32_t compute_resolve(const struct call *c, struct request *r)
+bool compute_resolve(const struct call *c, struct request *r)
 {
 	const struct value_list *asked = &r->in[DIM_PROPERTY];
 	const struct principal *p = c->principal;
@@ -91,8 +86,39 @@ int32_t compute_resolve(const struct call *c, struct request *r)
 	else if (!p->all_properties && p->nproperties == 1)
 		property = p->properties[0];
 	today = tenant_today(c->tenant, property);
-	request_resolve(r, today);
-	return today;
+	request_resolve(r, today, tenant_week_start(c->tenant));
+	return r->to >= today;
+}
+
+static int refuse(struct compute_outcome *ret, enum problem_code code, const char *detail)
+{
+	*ret = (struct compute_outcome){.code = code, .detail = detail};
+	return -EINVAL;
+}
+
+int compute_read(const struct call *c, const struct json *query, struct arena *a,
+		 struct request *ret, struct compute_outcome *ret_problem)
+{
+	struct faults *faults = arena_alloc(a, sizeof(*faults));
+	struct call *mine = arena_alloc(a, sizeof(*mine));
+	const char *unknown = NULL;
+
+	*mine = *c;
+	request_read_query(query, compute_find, mine, a, ret, &unknown, faults);
+	if (unknown != NULL)
+		return refuse(ret_problem, PROBLEM_METRIC_NOT_FOUND,
+			      arena_printf(a, "There is no metric %.100s.", unknown));
+	if (faults->n > 0) {
+		*ret_problem = (struct compute_outcome){.code = PROBLEM_VALIDATION_FAILED,
+							.detail = "The query is not valid.",
+							.violations = faults->v,
+							.nviolations = faults->n};
+		return -EINVAL;
+	}
+	if (!compute_in_scope(c, ret))
+		return refuse(ret_problem, PROBLEM_PROPERTY_SCOPE_VIOLATION,
+			      "The token does not reach the property asked for.");
+	return 0;
 }
 
 enum problem_code compute_problem(const struct err *e)
@@ -118,105 +144,70 @@ enum problem_code compute_problem(const struct err *e)
 
 /* ---- the end of a job */
 
-static void job_free(struct job *j)
+static void end(struct compute_job *j, const struct compute_outcome *o)
 {
-	metric_set_unref(j->metrics);
+	if (j->fn != NULL)
+		j->fn(j->arg, o);
+	metric_set_unref(j->platform);
+	metric_set_unref(j->own);
 	arena_free(j->arena);
 	j->magic = 0;
 	free(j);
 }
 
-static void reply_problem(struct job *j, enum problem_code code, const char *detail)
+static void end_problem(struct compute_job *j, enum problem_code code, const char *detail)
 {
-	if (j->http != NULL)
-		httpd_reply_problem(j->http, code, detail);
-	job_free(j);
+	end(j, &(struct compute_outcome){.code = code, .detail = detail});
 }
 
-static void reply(struct job *j, struct answer *a)
+static void end_answer(struct compute_job *j, const struct answer *found)
 {
-	a->key = j->key;
-	a->quality = j->quality;
-	a->partial = j->partial;
-	metric_add(metrics_with(j->compute->outcomes, (const char *const[]){a->cache}), 1);
-	if (j->http != NULL)
-		answer_send(j->http, a);
-	job_free(j);
+	struct answer a = *found;
+
+	a.key = j->key;
+	a.quality = j->quality;
+	a.partial = j->partial;
+	metric_add(metrics_with(j->compute->outcomes, (const char *const[]){a.cache}), 1);
+	end(j, &(struct compute_outcome){.answer = &a});
 }
 
 /* The job and all that wait for it. */
-static void end_all(struct job *j, struct answer *a, enum problem_code code, const char *detail)
+static void end_all(struct compute_job *j, const struct answer *a, enum problem_code code,
+		    const char *detail)
 {
-	struct job *k;
+	struct compute_job *k;
 
 	TAILQ_REMOVE(&j->compute->running, j, link);
 	while ((k = TAILQ_FIRST(&j->waiters)) != NULL) {
 		TAILQ_REMOVE(&j->waiters, k, link);
 		if (a != NULL)
-			reply(k, a);
+			end_answer(k, a);
 		else
-			reply_problem(k, code, detail);
+			end_problem(k, code, detail);
 	}
 	if (a != NULL)
-		reply(j, a);
+		end_answer(j, a);
 	else
-		reply_problem(j, code, detail);
+		end_problem(j, code, detail);
 }
 
 /* ---- computing */
 
-static int64_t sum(const int64_t *v, size_t n)
+static struct slice seal_key(const struct compute *c)
 {
-	int64_t total = 0;
+	const struct queryd_config *conf = daemon_conf(c->st->daemon);
 
-	for (size_t i = 0; i < n; i++)
-		total += v[i];
-	return total;
-}
-
-/* The part of the answer that is cached. */
-static void write_data(const struct job *j, const struct cells *cells,
-		       const struct run_report *report, struct strbuf *out)
-{
-	const struct metric_def *m = j->request.metric;
-	struct json_writer w;
-
-	jw_init(&w, out);
-	jw_object(&w);
-	jw_key(&w, "columns");
-	cells_write_columns(cells, &w);
-	jw_key(&w, "rows");
-	cells_write_rows(cells, &w);
-	jw_key(&w, "totals");
-	cells_write_totals(cells, &w);
-	jw_key(&w, "truncated");
-	jw_bool(&w, false);
-	jw_key(&w, "nextCursor");
-	jw_null(&w);
-	jw_key(&w, "dateRange");
-	request_write_window(&j->request, &w);
-	jw_key(&w, "metricVersions");
-	jw_object(&w);
-	jw_key(&w, m->key);
-	jw_i64(&w, m->version);
-	jw_end(&w);
-	jw_key(&w, "definitionHashes");
-	jw_object(&w);
-	jw_key(&w, m->key);
-	jw_str(&w, m->hash);
-	jw_end(&w);
-	jw_key(&w, "dataVersion");
-	jw_i64(&w, sum(report->versions, j->run.ntables));
-	jw_end(&w);
+	return slice_of(conf->scope_key_file);
 }
 
 static void on_computed(void *arg, const struct pgresult *r, const struct err *e)
 {
-	struct job *j = arg;
+	struct compute_job *j = arg;
 	struct compute *c = j->compute;
 	const struct queryd_config *conf = daemon_conf(c->st->daemon);
 	struct run_report report;
 	const struct cells *cells;
+	const struct table *table;
 	struct strbuf data = STRBUF_INIT;
 	struct answer a;
 
@@ -232,8 +223,10 @@ static void on_computed(void *arg, const struct pgresult *r, const struct err *e
 			"The result would be too large: ask for fewer groups or periods.");
 		return;
 	}
+	table = table_new(cells, j->question, seal_key(c), j->arena);
+	ASSERT(table != NULL); /* compute_run() has looked at the cursor */
 	run_report(&j->run, r, &report);
-	write_data(j, cells, &report, &data);
+	result_write(&j->run, table, &report, &data);
 	cache_store(c->st->cache, j->tenant_id, j->run.tables, report.versions, j->key,
 		    strbuf_slice(&data));
 	cache_versions_text(report.versions, j->run.ntables, j->versions);
@@ -251,24 +244,24 @@ static void on_computed(void *arg, const struct pgresult *r, const struct err *e
 }
 
 /* A running job whose result is as good as j's own would be. */
-static struct job *find_leader(const struct job *j)
+static struct compute_job *find_leader(const struct compute_job *j)
 {
 	int64_t now_us = clock_mono_us();
-	struct job *k;
+	struct compute_job *k;
 
 	TAILQ_FOREACH (k, &j->compute->running, link) {
 		bool young = now_us - k->started_mono_us < SHARE_UNSURE_MS * 1000;
 
-		if (!k->cancelled && strcmp(k->key, j->key) == 0 &&
+		if (!k->given_up && strcmp(k->key, j->key) == 0 &&
 		    strcmp(k->versions, j->versions) == 0 && (j->versions[0] != '\0' || young))
 			return k;
 	}
 	return NULL;
 }
 
-static void run_job(struct job *j, struct tenant *n)
+static void run_job(struct compute_job *j, struct tenant *n)
 {
-	struct job *leader = find_leader(j);
+	struct compute_job *leader = find_leader(j);
 
 	if (leader != NULL) {
 		j->leader = leader;
@@ -282,12 +275,12 @@ static void run_job(struct job *j, struct tenant *n)
 
 static void on_tenant_again(void *arg, const struct err *e)
 {
-	struct job *j = arg;
+	struct compute_job *j = arg;
 
 	OBJ_CHECK(j, JOB_MAGIC);
-	if (e != NULL || j->http == NULL)
-		reply_problem(j, PROBLEM_UNAVAILABLE,
-			      "The tenant's data cannot be reached right now.");
+	if (e != NULL || j->fn == NULL)
+		end_problem(j, PROBLEM_UNAVAILABLE,
+			    "The tenant's data cannot be reached right now.");
 	else
 		run_job(j, tenants_find(j->compute->st->tenants, j->tenant_id));
 }
@@ -297,20 +290,20 @@ static void on_tenant_again(void *arg, const struct err *e)
 static void on_looked_up(void *arg, enum cache_outcome outcome, const char *versions,
 			 struct slice value)
 {
-	struct job *j = arg;
+	struct compute_job *j = arg;
 	struct queryd *st = j->compute->st;
 	struct tenant *n;
 
 	OBJ_CHECK(j, JOB_MAGIC);
-	if (j->http == NULL) {
-		job_free(j);
+	if (j->fn == NULL) {
+		end_problem(j, PROBLEM_UNAVAILABLE, "");
 		return;
 	}
 	if (outcome == CACHE_HIT && watch_current(st->watch)) {
 		struct answer a = {.data = value, .versions = versions, .cache = "HIT"};
 
 		watch_pending(st->watch, j->tenant_id, &a.now_us, &a.oldest_us);
-		reply(j, &a);
+		end_answer(j, &a);
 		return;
 	}
 	j->cache = outcome == CACHE_AWAY ? "BYPASS" : "MISS";
@@ -322,93 +315,85 @@ static void on_looked_up(void *arg, enum cache_outcome outcome, const char *vers
 		tenants_load(st->tenants, j->tenant_id, on_tenant_again, j);
 }
 
-/* ---- the request */
+/* ---- starting and leaving */
 
-static bool awaited(const struct job *leader)
+static bool awaited(const struct compute_job *leader)
 {
-	return leader->http != NULL || !TAILQ_EMPTY(&leader->waiters);
+	return leader->fn != NULL || !TAILQ_EMPTY(&leader->waiters);
 }
 
-/* Its client left, or its deadline passed. */
-static void on_gone(void *arg)
+void compute_cancel(struct compute_job *j)
 {
-	struct job *j = arg, *leader = j->leader;
+	struct compute_job *leader = j->leader;
 
 	OBJ_CHECK(j, JOB_MAGIC);
-	httpd_reply_problem(j->http, PROBLEM_QUERY_TIMEOUT, "The query took too long.");
-	j->http = NULL;
+	j->fn = NULL;
 	if (leader != NULL) {
 		TAILQ_REMOVE(&leader->waiters, j, link);
-		job_free(j);
+		end_problem(j, PROBLEM_UNAVAILABLE, "");
 	} else {
 		leader = j;
 	}
 	if (leader->query != NULL && !awaited(leader)) {
-		leader->cancelled = true;
+		leader->given_up = true;
 		query_cancel(leader->query);
 	}
 }
 
-static struct job *job_new(const struct call *c)
+struct compute_job *compute_run(const struct call *c, const struct request *r, struct arena *a,
+				compute_fn fn, void *arg)
 {
-	struct job *j = xcalloc(1, sizeof(*j));
+	struct compute_job *j = xcalloc(1, sizeof(*j));
+	struct request *resolved = arena_alloc(a, sizeof(*resolved));
+	struct cache_scope scope;
+	struct slice position;
 
-	j->magic = JOB_MAGIC;
-	j->compute = c->st->compute;
-	j->http = c->http;
-	j->arena = arena_new();
-	j->metrics = metric_set_ref(registry_metrics(c->st->registry));
-	j->tenant_id = arena_strdup(j->arena, c->principal->tenant_id);
-	j->scope = arena_strdup(j->arena, c->principal->scope);
+	*resolved = *r;
+	*j = (struct compute_job){.magic = JOB_MAGIC,
+				  .compute = c->st->compute,
+				  .fn = fn,
+				  .arg = arg,
+				  .arena = a,
+				  .request = resolved};
 	TAILQ_INIT(&j->waiters);
+	j->platform = metric_set_ref(registry_metrics(c->st->registry));
+	j->tenant_id = arena_strdup(a, c->principal->tenant_id);
+	j->scope = arena_strdup(a, c->principal->scope);
+	j->partial = compute_resolve(c, resolved);
+	run_prepare(&j->run, resolved, a);
+	j->quality = tenant_quality(c->tenant, j->run.tables);
+	scope = (struct cache_scope){.tenant_id = j->tenant_id,
+				     .properties = j->scope,
+				     .permissions = c->principal->permissions,
+				     .request = resolved};
+	cache_key(&scope, j->key);
+	cache_question(&scope, j->question);
+	if (r->cursor != NULL &&
+	    cursor_open(seal_key(j->compute), j->question, r->cursor, a, &position) < 0) {
+		struct problem_violation v = {
+			"cursor", "must be the nextCursor of an earlier answer to the same query"};
+
+		end(j, &(struct compute_outcome){.code = PROBLEM_VALIDATION_FAILED,
+						 .violations = &v,
+						 .nviolations = 1});
+		return NULL;
+	}
+	cache_lookup(c->st->cache, j->tenant_id, j->run.tables, j->key, on_looked_up, j);
 	return j;
 }
 
-/* false: answered. */
-static bool read_request(const struct call *c, struct job *j)
+struct compute_job *compute_start(const struct call *c, const struct json *query, compute_fn fn,
+				  void *arg)
 {
-	struct slice body = httpd_body(c->http);
-	struct faults faults = {.n = 0};
-	int64_t version = request_version(body, j->arena, &faults);
-	const struct metric_def *m;
+	struct arena *a = arena_new();
+	struct compute_outcome problem;
+	struct request request;
 
-	if (faults.n > 0) {
-		httpd_reply_violations(c->http, faults.v, faults.n);
-		return false;
-	}
-	m = compute_metric(c, version);
-	if (m == NULL)
-		return false;
-	request_read(body, m, j->arena, &j->request, &faults);
-	if (faults.n > 0) {
-		httpd_reply_violations(c->http, faults.v, faults.n);
-		return false;
-	}
-	return compute_in_scope(c, &j->request);
-}
-
-void compute_serve(const struct call *c)
-{
-	const struct queryd_config *conf = daemon_conf(c->st->daemon);
-	struct job *j = job_new(c);
-	int32_t today;
-
-	if (!read_request(c, j)) {
-		job_free(j);
-		return;
-	}
-	today = compute_resolve(c, &j->request);
-	j->partial = j->request.to >= today;
-	run_prepare(&j->run, &j->request, j->arena);
-	j->quality = tenant_quality(c->tenant, j->run.tables);
-	cache_key(&(struct cache_scope){.tenant_id = j->tenant_id,
-					.properties = j->scope,
-					.permissions = c->principal->permissions,
-					.request = &j->request},
-		  j->key);
-	httpd_set_deadline(c->http, conf->query_timeout, PROBLEM_QUERY_TIMEOUT);
-	httpd_set_gone(c->http, on_gone, j);
-	cache_lookup(c->st->cache, j->tenant_id, j->run.tables, j->key, on_looked_up, j);
+	if (compute_read(c, query, a, &request, &problem) == 0)
+		return compute_run(c, &request, a, fn, arg);
+	fn(arg, &problem);
+	arena_free(a);
+	return NULL;
 }
 
 struct compute *compute_new(struct queryd *st)

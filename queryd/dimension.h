@@ -23,24 +23,8 @@ enum dimension {
 #define DIM_FILTERS DIM_CURRENCY /* those before it can be filtered by */
 #define DIM_BIT(d)  (1U << (d))
 
-enum granularity {
-	GRANULARITY_NONE, /* the window is one period */
-	GRANULARITY_DAY,
-	GRANULARITY_WEEK,
-	GRANULARITY_MONTH,
-	GRANULARITY_QUARTER,
-	GRANULARITY_YEAR,
-	GRANULARITY_COUNT,
-};
-
 const char *dimension_name(enum dimension d);
 /* -ENOENT when there is none of that name that may be asked for. */
 int dimension_find(const char *name, enum dimension *ret) MUST_CHECK;
-
-const char *granularity_name(enum granularity g); /* NULL for NONE: the SQL parameter's null */
-int granularity_find(const char *name, enum granularity *ret) MUST_CHECK;
-/* First day of the period that `day` lies in; and of the period after it. Weeks are ISO weeks. */
-int32_t granularity_floor(enum granularity g, int32_t day);
-int32_t granularity_next(enum granularity g, int32_t start);
 
 #endif

@@ -4,6 +4,7 @@
 #include "common/num.h"
 #include "queryd/compute.h"
 #include "queryd/run.h"
+#include "queryd/table.h"
 
 struct explanation {
 	struct queryd *st;
@@ -63,7 +64,7 @@ static void write_statements(struct json_writer *w, const struct run *run)
 		jw_key(w, "parameters");
 		jw_array(w);
 		for (int k = 0; k < s->stmt->nparams; k++)
-			jw_str(w, run->params[k]);
+			jw_str(w, run->params[WINDOW_ASKED][k]);
 		jw_end(w);
 		jw_end(w);
 	}
@@ -102,18 +103,20 @@ static void write_lineage(struct json_writer *w, const struct explanation *x)
 static void write_explanation(const struct explanation *x, const struct cells *cells,
 			      struct json_writer *w)
 {
+	const struct table *t = table_new(cells, "", (struct slice){"", 0}, httpd_arena(x->http));
+
 	jw_object(w);
-	write_metric(w, x->request.metric);
+	write_metric(w, x->request.metrics[0]);
 	jw_key(w, "dateRange");
-	request_write_window(&x->request, w);
+	window_write(x->run.windows[WINDOW_ASKED], w);
 	jw_key(w, "parts");
-	cells_write_parts(cells, w);
+	table_write_parts(t, w);
 	jw_key(w, "rows");
 	jw_i64(w, cells_facts(cells));
 	jw_key(w, "columns");
-	cells_write_columns(cells, w);
+	table_write_columns(t, w);
 	jw_key(w, "result");
-	cells_write_rows(cells, w);
+	table_write_rows(t, w);
 	write_statements(w, &x->run);
 	write_lineage(w, x);
 	jw_end(w);
@@ -126,10 +129,15 @@ static void on_run(void *arg, const struct pgresult *r, const struct err *e)
 	struct strbuf out = STRBUF_INIT;
 	struct json_writer w;
 	const struct cells *cells = NULL;
+	struct run_report report;
 
 	if (e == NULL)
 		cells = run_cells(&x->run, r, (size_t)conf->result_cells, httpd_arena(x->http));
 	if (cells != NULL) {
+		run_report(&x->run, r, &report);
+		httpd_set_header(
+			x->http, "X-Bytes-Scanned",
+			arena_printf(httpd_arena(x->http), "%lld", (long long)report.bytes));
 		jw_init(&w, &out);
 		write_explanation(x, cells, &w);
 	}
@@ -162,23 +170,32 @@ void explain_serve(const struct call *c)
 	struct explanation *x = arena_alloc(a, sizeof(*x));
 	const struct metric_def *m; /* x is gone with a request that was answered */
 	struct faults faults = {.n = 0};
+	struct call mine = *c;
 	int64_t version;
 
 	*x = (struct explanation){.st = c->st, .http = c->http};
+	httpd_set_header(c->http, "X-Bytes-Scanned", "0");
+	httpd_set_header(c->http, "X-Cache", "BYPASS");
 	if (!read_version(c, &version))
 		return;
-	m = compute_metric(c, version);
-	if (m == NULL)
+	m = compute_find(&mine, httpd_param(c->http, "key"), version);
+	if (m == NULL) {
+		httpd_reply_problem(c->http, PROBLEM_METRIC_NOT_FOUND,
+				    "There is no such metric, or no such version of it.");
 		return;
-	x->request.metric = m;
+	}
+	x->request = (struct request){.metrics = {m}, .nmetrics = 1};
 	request_read_window(httpd_query(c->http, "from"), httpd_query(c->http, "to"), a,
 			    &x->request, &faults);
 	if (faults.n > 0) {
 		httpd_reply_violations(c->http, faults.v, faults.n);
 		return;
 	}
-	if (!compute_in_scope(c, &x->request))
+	if (!compute_in_scope(c, &x->request)) {
+		httpd_reply_problem(c->http, PROBLEM_PROPERTY_SCOPE_VIOLATION,
+				    "The token reaches no property.");
 		return;
+	}
 	(void)compute_resolve(c, &x->request);
 	x->metrics = metric_set_ref(registry_metrics(c->st->registry));
 	run_prepare(&x->run, &x->request, a);

@@ -115,3 +115,8 @@ size_t source_index(const struct source *s)
 {
 	return (size_t)(s - sources);
 }
+
+bool source_has_history(const struct source *s)
+{
+	return s->stmt->nparams == SOURCE_PARAMS_HISTORY;
+}

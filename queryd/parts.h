@@ -9,7 +9,11 @@
 #include "common/sqlstmt.h"
 #include "queryd/dimension.h"
 
-/* Columns of a source before its parts: the period, then every dimension. */
+/* Parameters of every source: from, to, periods, dimensions, then in and out of each dimension; one
+ * with a history takes two more: as of, days. */
+#define SOURCE_PARAMS         (4 + 2 * DIM_FILTERS)
+#define SOURCE_PARAMS_HISTORY (SOURCE_PARAMS + 2)
+/* Columns of a source before its parts: number of the period, then every dimension. */
 #define SOURCE_PART_COLUMN (1 + DIM_COUNT)
 #define SOURCE_COUNT       10
 #define SOURCE_PARTS_MAX   8
@@ -32,6 +36,8 @@ struct part {
 extern const struct source sources[SOURCE_COUNT];
 
 const struct part *part_find(const char *name); /* NULL: none */
+/* It knows what was known at an instant (asOf), and `days` before it (params.days). */
+bool source_has_history(const struct source *s);
 /* Index of the source in `sources`. */
 size_t source_index(const struct source *s);
 

@@ -2,9 +2,9 @@
 #include "queryd/routes.h"
 
 #include "queryd/catalog.h"
-#include "queryd/compute.h"
 #include "queryd/explain.h"
 #include "queryd/records.h"
+#include "queryd/structured.h"
 
 #define API "/api/v1/analytics"
 #define GET(path)                                   \
@@ -22,8 +22,12 @@ static const char *const window[] = {"from", "to", "version", NULL};
 
 static const struct access_route routes[] = {
 	{GET("/metrics"), PERMISSION_VIEWER, catalog_list_metrics, page},
-	{POST("/metrics/{key}:compute", REQUEST_BODY_MAX), PERMISSION_VIEWER, compute_serve, NULL},
-	{POST("/metrics/{key}/compute", REQUEST_BODY_MAX), PERMISSION_VIEWER, compute_serve, NULL},
+	{POST("/metrics/{key}:compute", REQUEST_BODY_MAX), PERMISSION_VIEWER, structured_compute,
+	 NULL},
+	{POST("/metrics/{key}/compute", REQUEST_BODY_MAX), PERMISSION_VIEWER, structured_compute,
+	 NULL},
+	{POST("/queries:run", REQUEST_BODY_MAX), PERMISSION_AUTHOR, structured_run, NULL},
+	{POST("/queries/run", REQUEST_BODY_MAX), PERMISSION_AUTHOR, structured_run, NULL},
 	{GET("/metrics/{key}/explain"), PERMISSION_VIEWER, explain_serve, window},
 	{GET("/projections"), PERMISSION_VIEWER, catalog_list_projections, NULL},
 	{POST("/projections/{key}:refresh", REQUEST_BODY_MAX), PERMISSION_ADMIN,

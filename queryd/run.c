@@ -5,6 +5,8 @@
 #include "queryd/query.h"
 #include "sql_gen.h"
 
+_Static_assert(RUN_STMTS_MAX <= QUERY_STMTS_MAX, "a query of every source");
+
 #define BLOCK_BYTES 8192
 
 /* Order of the statements. */
@@ -45,11 +47,31 @@ static const char *list_literal(struct arena *a, const struct value_list *l)
 	return l->given ? array_literal(a, l->values, l->n) : NULL;
 }
 
-/* $1 from, $2 to, $3 granularity, $4 dimensions, then in and out of each dimension. */
-static const char *const *source_params(const struct request *r, struct arena *a)
+/* The first days of the window's periods, null when it is one period. */
+static const char *periods_literal(struct arena *a, const struct calendar *c, struct window w)
 {
-	unsigned wanted = r->dimensions | metric_implied_dimensions(r->metric);
-	const char **params = arena_alloc(a, (4 + 2 * DIM_FILTERS) * sizeof(*params));
+	struct strbuf b = STRBUF_INIT;
+	char date[TIMESTAMP_TEXT_MAX];
+	const char *text;
+
+	if (c->granularity == GRANULARITY_NONE)
+		return NULL;
+	for (int32_t day = calendar_floor(c, w.from); day <= w.to; day = calendar_next(c, day)) {
+		timestamp_format_date(day, date);
+		strbuf_appendf(&b, "%c%s", b.len > 0 ? ',' : '{', date);
+	}
+	strbuf_append_char(&b, '}');
+	text = arena_strdup(a, strbuf_cstr(&b));
+	strbuf_clear(&b);
+	return text;
+}
+
+/* $1 from, $2 to, $3 periods, $4 dimensions, then in and out of each dimension; as of and days are
+ * for the sources that take them. */
+static const char *const *source_params(const struct request *r, struct window w, struct arena *a)
+{
+	unsigned wanted = request_group_dimensions(r);
+	const char **params = arena_alloc(a, SOURCE_PARAMS_HISTORY * sizeof(*params));
 	const char *names[DIM_COUNT];
 	size_t n = 0;
 
@@ -57,16 +79,19 @@ static const char *const *source_params(const struct request *r, struct arena *a
 		if ((wanted & DIM_BIT(d)) != 0)
 			names[n++] = dimension_name((enum dimension)d);
 	}
-	params[0] = date_text(a, r->from);
-	params[1] = date_text(a, r->to);
-	params[2] = granularity_name(r->granularity);
+	params[0] = date_text(a, w.from);
+	params[1] = date_text(a, w.to);
+	params[2] = periods_literal(a, &r->calendar, w);
 	params[3] = array_literal(a, names, n);
 	for (int d = 0; d < DIM_FILTERS; d++) {
-		if (r->metric->share && d == DIM_CHANNEL) /* see cells.c: shown() */
+		if (request_has_share(r) && d == DIM_CHANNEL) /* see cells.c: shown() */
 			continue;
 		params[4 + 2 * d] = list_literal(a, &r->in[d]);
 		params[5 + 2 * d] = list_literal(a, &r->out[d]);
 	}
+	params[SOURCE_PARAMS] = r->as_of;
+	if (r->lag_days > 0)
+		params[SOURCE_PARAMS + 1] = arena_printf(a, "%lld", (long long)r->lag_days);
 	return params;
 }
 
@@ -86,32 +111,42 @@ static void add_stmt(struct run *run, const struct sql_stmt *s, const char *cons
 	run->stmts[run->nstmts++] = (struct pgstmt){s, params};
 }
 
+static void add_sources(struct run *run)
+{
+	for (size_t i = 0; i < SOURCE_COUNT; i++) {
+		const struct source *s = &sources[i];
+
+		if (!request_uses_source(run->request, i))
+			continue;
+		ASSERT(s->stmt->nparams == SOURCE_PARAMS || source_has_history(s));
+		run->sources[run->nsources++] = s;
+		for (size_t t = 0; s->tables[t] != NULL; t++)
+			add_table(run, s->tables[t]);
+	}
+}
+
 void run_prepare(struct run *run, const struct request *r, struct arena *a)
 {
 	const char **tables = arena_alloc(a, sizeof(*tables));
 
 	*run = (struct run){.request = r};
-	for (size_t i = 0; i < SOURCE_COUNT; i++) {
-		const struct source *s = &sources[i];
-
-		if (!metric_uses_source(r->metric, i))
-			continue;
-		ASSERT(run->nsources < RUN_SOURCES_MAX && s->stmt->nparams == 4 + 2 * DIM_FILTERS);
-		run->sources[run->nsources++] = s;
-		for (size_t t = 0; s->tables[t] != NULL; t++)
-			add_table(run, s->tables[t]);
-	}
-	run->params = source_params(r, a);
+	run->nwindows = request_windows(r, run->windows);
+	add_sources(run);
+	for (size_t w = 0; w < run->nwindows; w++)
+		run->params[w] = source_params(r, run->windows[w], a);
 	tables[0] = array_literal(a, run->tables, run->ntables);
 	add_stmt(run, &SQL_queryd_read_versions, tables);
 	add_stmt(run, &SQL_queryd_read_pending, NULL);
 	add_stmt(run, &SQL_queryd_read_blocks, NULL);
-	for (size_t i = 0; i < run->nsources; i++)
-		add_stmt(run, run->sources[i]->stmt, run->params);
+	for (size_t i = 0; i < run->nsources; i++) {
+		for (size_t w = 0; w < run->nwindows; w++)
+			add_stmt(run, run->sources[i]->stmt, run->params[w]);
+	}
 	add_stmt(run, &SQL_queryd_read_blocks, NULL);
 }
 
-static bool add_rows(struct cells *c, const struct source *s, const struct pgresult *r, size_t i)
+static bool add_rows(struct cells *c, size_t window, const struct source *s,
+		     const struct pgresult *r, size_t i)
 {
 	const char *row[SOURCE_PART_COLUMN + SOURCE_PARTS_MAX + 1];
 	size_t columns = pgresult_columns(r, i);
@@ -120,7 +155,7 @@ static bool add_rows(struct cells *c, const struct source *s, const struct pgres
 	for (size_t n = 0; n < pgresult_rows(r, i); n++) {
 		for (size_t k = 0; k < columns; k++)
 			row[k] = pgresult_text(r, i, n, k);
-		if (cells_add(c, s, row) < 0)
+		if (cells_add(c, window, s, row) < 0)
 			return false;
 	}
 	return true;
@@ -131,8 +166,9 @@ struct cells *run_cells(const struct run *run, const struct pgresult *r, size_t 
 {
 	struct cells *c = cells_new(run->request, max, a);
 
-	for (size_t i = 0; i < run->nsources; i++) {
-		if (!add_rows(c, run->sources[i], r, QUERY_RESULT + FIRST_SOURCE + i))
+	for (size_t i = 0; i < run->nsources * run->nwindows; i++) {
+		if (!add_rows(c, i % run->nwindows, run->sources[i / run->nwindows], r,
+			      QUERY_RESULT + FIRST_SOURCE + i))
 			return NULL;
 	}
 	cells_finish(c);
@@ -143,7 +179,7 @@ void run_report(const struct run *run, const struct pgresult *r, struct run_repo
 {
 	const size_t versions = QUERY_RESULT + VERSIONS, pending = QUERY_RESULT + PENDING;
 	const size_t before = QUERY_RESULT + BLOCKS_BEFORE;
-	const size_t after = QUERY_RESULT + FIRST_SOURCE + run->nsources;
+	const size_t after = QUERY_RESULT + FIRST_SOURCE + run->nsources * run->nwindows;
 	int64_t blocks = pgresult_i64(r, after, 0, 0) - pgresult_i64(r, before, 0, 0);
 
 	ASSERT(pgresult_rows(r, versions) == run->ntables);

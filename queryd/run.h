@@ -1,6 +1,7 @@
 /*
- * A request as statements, and their results as cells: what compute and explain have in common. The
- * sources, the data versions and what is pending are read in one snapshot.
+ * A request as statements, and their results as cells: what compute and explain have in common. One
+ * frozen statement a source and window, whatever the metrics; the sources, the data versions and
+ * what is pending are read in one snapshot.
  */
 #ifndef QUERYD_RUN_H
 #define QUERYD_RUN_H
@@ -9,16 +10,17 @@
 #include "queryd/cache.h"
 #include "queryd/cells.h"
 
-#define RUN_SOURCES_MAX 2
-#define RUN_STMTS_MAX   8
+#define RUN_STMTS_MAX (4 + WINDOWS_MAX * SOURCE_COUNT)
 
 struct run {
 	const struct request *request; /* resolved */
-	const struct source *sources[RUN_SOURCES_MAX];
+	struct window windows[WINDOWS_MAX];
+	size_t nwindows;
+	const struct source *sources[SOURCE_COUNT];
 	size_t nsources;
 	const char *tables[CACHE_TABLES_MAX]; /* read by them, ended by NULL */
 	size_t ntables;
-	const char *const *params; /* of every source statement */
+	const char *const *params[WINDOWS_MAX]; /* of every source statement over the window */
 	struct pgstmt stmts[RUN_STMTS_MAX];
 	size_t nstmts;
 };

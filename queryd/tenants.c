@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "queryd/calendar.h"
 #include "sql_gen.h"
 
 #define TENANT_MAGIC    OBJ_MAGIC('t')
@@ -41,6 +42,7 @@ struct fault {
 
 struct facts {
 	bool absent, deleted;
+	int week_start; /* 0: not known, Monday */
 	int64_t utc_offset_s;
 	struct place *places; /* by property_id */
 	size_t nplaces;
@@ -211,6 +213,16 @@ static void read_quality(struct tenant *n)
 			  n);
 }
 
+/* weekend: an integer[] of ISO weekdays, or null. */
+static int week_start_of(const char *weekend)
+{
+	unsigned days = 0;
+
+	for (const char *p = weekend; p != NULL && *p != '\0'; p++)
+		days |= *p >= '1' && *p <= '7' ? 1U << (*p - '0') : 0;
+	return calendar_week_start(days);
+}
+
 static void on_places(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct tenant *n = arg;
@@ -230,6 +242,7 @@ static void on_places(void *arg, const struct pgresult *r, const struct err *e)
 		int64_t offset = pgresult_i64(r, QUERY_RESULT, i, 2);
 
 		if (property == NULL) {
+			f->week_start = week_start_of(pgresult_text(r, QUERY_RESULT, i, 3));
 			f->deleted = strcmp(pgresult_text(r, QUERY_RESULT, i, 1), "deleted") == 0;
 			f->utc_offset_s = offset;
 		} else {
@@ -420,6 +433,11 @@ int32_t tenant_today(const struct tenant *n, const char *property_id)
 		p = bsearch(property_id, n->facts.places, n->facts.nplaces, sizeof(*p),
 			    compare_place);
 	return (int32_t)((now_s + (p != NULL ? p->utc_offset_s : offset)) / DAY_S);
+}
+
+int tenant_week_start(const struct tenant *n)
+{
+	return n->facts.week_start != 0 ? n->facts.week_start : MONDAY;
 }
 
 enum quality tenant_quality(const struct tenant *n, const char *const *tables)

@@ -42,6 +42,8 @@ void tenants_load(struct tenants *t, const char *tenant_id, tenants_fn fn, void 
 bool tenant_deleted(const struct tenant *n);
 /* The local date of the property, else (NULL, unknown) of the tenant, else UTC. */
 int32_t tenant_today(const struct tenant *n, const char *property_id);
+/* The ISO weekday on which its weeks begin: the day after its weekend. */
+int tenant_week_start(const struct tenant *n);
 /* The worst state among the tables (ended by NULL). */
 enum quality tenant_quality(const struct tenant *n, const char *const *tables);
 /* Counts a request; how many more this second allows, negative: one too many. */

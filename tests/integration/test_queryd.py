@@ -190,7 +190,8 @@ BAD_BODIES = [
     {"filters": [{"dimension": "channel", "op": "in", "values": ["x"] * 201}]},
     {"filters": [{"dimension": "channel", "op": "eq", "values": [{"$ne": 1}]}]},
     {"version": 99999999999999999999}, {"version": -1}, {"version": "1"}, {"unknown": 1},
-    {"currency": "USD"}, {"compareTo": "previous_period"}, {"asOf": "2024-01-01T00:00:00Z"},
+    {"currency": "USD"}, {"compareTo": "next_period"}, {"calendar": "julian"}, {"params": {"days": 7}},
+    {"orderBy": []}, {"limit": 5}, {"metrics": ["adr"]}, {"asOf": "2024-01-01T00:00:00Z"},
 ]
 
 
@@ -262,7 +263,7 @@ def test_explained_sql_gives_the_same_number(stack, random_hotel, token):
         statement = next(s for s in said["statements"] if s["source"] == part["source"])
         literals = ["null" if v is None else "'" + v.replace("'", "''") + "'" for v in statement["parameters"]]
         sql = statement["sql"]
-        types = {0: "date", 1: "date", 2: "text"}
+        types = {0: "date", 1: "date", 2: "date[]"}
         sql = (f"prepare explained ({', '.join(types.get(n, 'text[]') for n in range(len(literals)))}) as {sql.rstrip().rstrip(';')};"
                f" execute explained ({', '.join(literals)})")
         rows = stack.psql(sql, tenant=random_hotel.tenant)

@@ -29,12 +29,23 @@ static void teardown(void)
 	arena_free(arena);
 }
 
+static void read_body(struct slice body, struct request *r, struct faults *f)
+{
+	struct json *root = request_parse(body, arena, f);
+
+	if (root == NULL)
+		return;
+	(void)request_version(root, arena, f);
+	request_read_metric(root, &metric, arena, r, f);
+	json_free(root);
+}
+
 static struct request read_ok(const char *body)
 {
 	struct faults f = {.n = 0};
 	struct request r;
 
-	request_read(slice_of(body), &metric, arena, &r, &f);
+	read_body(slice_of(body), &r, &f);
 	ck_assert_msg(f.n == 0, "%s: %s %s", body, f.n > 0 ? f.v[0].field : "",
 		      f.n > 0 ? f.v[0].message : "");
 	return r;
@@ -82,9 +93,12 @@ static const struct {
 	{"{\"version\":\"1\"}", "version"},
 	{"{\"version\":1.5}", "version"},
 	{"{\"currency\":\"USD\"}", "currency"},
-	{"{\"compareTo\":\"previous_period\"}", "compareTo"},
+	{"{\"compareTo\":\"next_period\"}", "compareTo"},
+	{"{\"calendar\":\"julian\"}", "calendar"},
+	{"{\"dateRange\":{\"from\":\"0999-12-31\",\"to\":\"1000-01-02\"}}", "dateRange.from"},
 	{"{\"asOf\":\"2026-01-01T00:00:00Z\"}", "asOf"},
-	{"{\"params\":{\"days\":7}}", "params"},
+	{"{\"params\":{\"days\":7}}", "params.days"},
+	{"{\"params\":{\"weeks\":7}}", "params"},
 	{"{\"limit\":1}", "limit"},
 };
 
@@ -93,7 +107,7 @@ START_TEST(test_refused)
 	struct faults f = {.n = 0};
 	struct request r;
 
-	request_read(slice_of(refused[_i].body), &metric, arena, &r, &f);
+	read_body(slice_of(refused[_i].body), &r, &f);
 	ck_assert_msg(f.n > 0, "%s", refused[_i].body);
 	ck_assert_str_eq(f.v[0].field, refused[_i].field);
 }
@@ -109,7 +123,7 @@ START_TEST(test_many_faults)
 	for (int i = 0; i < 50; i++)
 		strbuf_appendf(&body, ",\"a%d\":1", i);
 	strbuf_append_char(&body, '}');
-	request_read(strbuf_slice(&body), &metric, arena, &r, &f);
+	read_body(strbuf_slice(&body), &r, &f);
 	ck_assert_uint_eq(f.n, REQUEST_FAULTS_MAX);
 	strbuf_clear(&body);
 }
@@ -137,33 +151,138 @@ START_TEST(test_presets)
 	struct request r = read_ok(
 		arena_printf(arena, "{\"dateRange\":{\"preset\":\"%s\"}}", presets[_i].preset));
 
-	request_resolve(&r, day("2026-03-15"));
+	request_resolve(&r, day("2026-03-15"), MONDAY);
 	ck_assert_int_eq(r.from, day(presets[_i].from));
 	ck_assert_int_eq(r.to, day(presets[_i].to));
 }
 END_TEST
 
+#define WEEKS   GRANULARITY_WEEK, false, MONDAY
+#define MONTHS  GRANULARITY_MONTH, false, MONDAY
+#define QUARTER GRANULARITY_QUARTER, false, MONDAY
+#define SOLAR   GRANULARITY_MONTH, true, MONDAY
+
 static const struct {
-	enum granularity g;
+	struct calendar calendar;
 	const char *day, *floor, *next;
 } periods[] = {
-	{GRANULARITY_DAY, "2026-03-15", "2026-03-15", "2026-03-16"},
-	{GRANULARITY_WEEK, "2026-03-15", "2026-03-09", "2026-03-16"},
-	{GRANULARITY_WEEK, "2026-03-16", "2026-03-16", "2026-03-23"},
-	{GRANULARITY_WEEK, "2026-01-01", "2025-12-29", "2026-01-05"},
-	{GRANULARITY_MONTH, "2024-02-29", "2024-02-01", "2024-03-01"},
-	{GRANULARITY_MONTH, "2026-12-31", "2026-12-01", "2027-01-01"},
-	{GRANULARITY_QUARTER, "2026-11-30", "2026-10-01", "2027-01-01"},
-	{GRANULARITY_QUARTER, "2026-03-31", "2026-01-01", "2026-04-01"},
-	{GRANULARITY_YEAR, "2026-07-01", "2026-01-01", "2027-01-01"},
+	{{GRANULARITY_DAY, false, MONDAY}, "2026-03-15", "2026-03-15", "2026-03-16"},
+	{{WEEKS}, "2026-03-15", "2026-03-09", "2026-03-16"},
+	{{WEEKS}, "2026-03-16", "2026-03-16", "2026-03-23"},
+	{{WEEKS}, "2026-01-01", "2025-12-29", "2026-01-05"},
+	{{GRANULARITY_WEEK, false, 6}, "2026-03-13", "2026-03-07", "2026-03-14"}, /* a Friday */
+	{{GRANULARITY_WEEK, false, 6}, "2026-03-14", "2026-03-14", "2026-03-21"},
+	{{MONTHS}, "2024-02-29", "2024-02-01", "2024-03-01"},
+	{{MONTHS}, "2026-12-31", "2026-12-01", "2027-01-01"},
+	{{QUARTER}, "2026-11-30", "2026-10-01", "2027-01-01"},
+	{{QUARTER}, "2026-03-31", "2026-01-01", "2026-04-01"},
+	{{GRANULARITY_YEAR, false, MONDAY}, "2026-07-01", "2026-01-01", "2027-01-01"},
+	/* 1404-12 has 29 days, 1403-12 has 30 */
+	{{SOLAR}, "2026-03-20", "2026-02-20", "2026-03-21"},
+	{{SOLAR}, "2025-03-20", "2025-02-19", "2025-03-21"},
+	{{SOLAR}, "2026-11-22", "2026-11-22", "2026-12-22"},
+	{{GRANULARITY_QUARTER, true, MONDAY}, "2026-11-25", "2026-09-23", "2026-12-22"},
+	{{GRANULARITY_YEAR, true, MONDAY}, "2026-03-20", "2025-03-21", "2026-03-21"},
+	{{GRANULARITY_YEAR, true, MONDAY}, "1979-06-01", "1979-03-21", "1980-03-21"},
 };
 
 START_TEST(test_periods)
 {
-	int32_t floor = granularity_floor(periods[_i].g, day(periods[_i].day));
+	const struct calendar *c = &periods[_i].calendar;
+	int32_t floor = calendar_floor(c, day(periods[_i].day));
 
 	ck_assert_int_eq(floor, day(periods[_i].floor));
-	ck_assert_int_eq(granularity_next(periods[_i].g, floor), day(periods[_i].next));
+	ck_assert_int_eq(calendar_next(c, floor), day(periods[_i].next));
+}
+END_TEST
+
+/* Periods follow each other without gap or overlap, in every calendar. */
+START_TEST(test_periods_are_contiguous)
+{
+	for (int g = GRANULARITY_DAY; g < GRANULARITY_COUNT; g++) {
+		for (int solar = 0; solar < 2; solar++) {
+			const struct calendar c = {(enum granularity)g, solar == 1, 7};
+			int32_t start = calendar_floor(&c, day("1999-12-31"));
+
+			for (int32_t d = start; d < day("2031-01-01"); d++) {
+				if (d == calendar_next(&c, start))
+					start = d;
+				ck_assert_int_eq(calendar_floor(&c, d), start);
+			}
+		}
+	}
+}
+END_TEST
+
+static const struct {
+	struct calendar calendar;
+	enum comparison comparison;
+	const char *from, *to, *compared_from, *compared_to;
+} comparisons[] = {
+	{{GRANULARITY_NONE, false, MONDAY},
+	 COMPARE_PREVIOUS_PERIOD,
+	 "2026-03-01",
+	 "2026-03-10",
+	 "2026-02-19",
+	 "2026-02-28"},
+	{{GRANULARITY_DAY, false, MONDAY},
+	 COMPARE_SAME_TIME_LAST_YEAR,
+	 "2026-03-02",
+	 "2026-03-08",
+	 "2025-03-03",
+	 "2025-03-09"},
+	{{WEEKS}, COMPARE_PREVIOUS_PERIOD, "2026-03-04", "2026-03-12", "2026-02-18", "2026-02-26"},
+	{{WEEKS},
+	 COMPARE_SAME_TIME_LAST_YEAR,
+	 "2026-03-04",
+	 "2026-03-12",
+	 "2025-03-05",
+	 "2025-03-13"},
+	{{MONTHS}, COMPARE_PREVIOUS_PERIOD, "2026-03-01", "2026-03-31", "2026-02-01", "2026-02-28"},
+	{{MONTHS}, COMPARE_PREVIOUS_PERIOD, "2026-01-15", "2026-03-30", "2025-10-15", "2025-12-30"},
+	{{MONTHS},
+	 COMPARE_SAME_TIME_LAST_YEAR,
+	 "2024-02-01",
+	 "2024-02-29",
+	 "2023-02-01",
+	 "2023-02-28"},
+	{{QUARTER},
+	 COMPARE_PREVIOUS_PERIOD,
+	 "2026-04-01",
+	 "2026-06-30",
+	 "2026-01-01",
+	 "2026-03-31"},
+	{{SOLAR},
+	 COMPARE_SAME_TIME_LAST_YEAR,
+	 "2026-02-20",
+	 "2026-03-20",
+	 "2025-02-19",
+	 "2025-03-20"},
+};
+
+START_TEST(test_comparisons)
+{
+	struct request r = {.from = day(comparisons[_i].from),
+			    .to = day(comparisons[_i].to),
+			    .calendar = comparisons[_i].calendar,
+			    .comparison = comparisons[_i].comparison};
+	struct window windows[WINDOWS_MAX];
+
+	ck_assert_uint_eq(request_windows(&r, windows), 2);
+	ck_assert_int_eq(windows[WINDOW_COMPARED].from, day(comparisons[_i].compared_from));
+	ck_assert_int_eq(windows[WINDOW_COMPARED].to, day(comparisons[_i].compared_to));
+}
+END_TEST
+
+START_TEST(test_week_start)
+{
+	ck_assert_int_eq(calendar_week_start(0), MONDAY);
+	ck_assert_int_eq(calendar_week_start(1U << 5), 6);           /* Friday */
+	ck_assert_int_eq(calendar_week_start(1U << 5 | 1U << 6), 7); /* Friday, Saturday */
+	ck_assert_int_eq(calendar_week_start(1U << 6 | 1U << 7), MONDAY);
+	ck_assert_int_eq(calendar_week_start(1U << 4 | 1U << 5), 6);
+	ck_assert_int_eq(calendar_week_start(1U << 7 | 1U << 1), 2); /* Sunday, Monday */
+	ck_assert_int_eq(calendar_week_start(0xfe), MONDAY);
 }
 END_TEST
 
@@ -176,7 +295,7 @@ static void key_of(const char *body, const char *tenant, const char *scope, unsi
 {
 	struct request r = read_ok(body);
 
-	request_resolve(&r, 0);
+	request_resolve(&r, 0, MONDAY);
 	cache_key(&(struct cache_scope){tenant, scope, permissions, &r}, out);
 }
 
@@ -330,6 +449,9 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_many_faults);
 	tcase_add_loop_test(tc, test_presets, 0, ARRAY_SIZE(presets));
 	tcase_add_loop_test(tc, test_periods, 0, ARRAY_SIZE(periods));
+	tcase_add_test(tc, test_periods_are_contiguous);
+	tcase_add_loop_test(tc, test_comparisons, 0, ARRAY_SIZE(comparisons));
+	tcase_add_test(tc, test_week_start);
 	tcase_add_test(tc, test_key);
 	tcase_add_loop_test(tc, test_principal, 0, ARRAY_SIZE(principals));
 	tcase_add_test(tc, test_may_see);

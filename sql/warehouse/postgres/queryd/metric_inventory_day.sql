@@ -1,7 +1,7 @@
 -- Parts of metrics over what can be sold, by date.
 -- $1 from date             first date of the window
 -- $2 to date               last, inclusive
--- $3 granularity text      day, week (ISO), month, quarter, year; null = the window is one period
+-- $3 periods date[]        first days of the periods, ascending; null = the window is one period
 -- $4 dimensions text[]     the dimensions to group by; also `currency`
 -- $5 property_in text[]    null = no filter; so for the others
 -- $6 property_out text[]
@@ -19,11 +19,11 @@
 -- $18 capability_out text[]
 -- $19 meta_source_in text[]
 -- $20 meta_source_out text[]
--- rows: one per group (period date, property_id, room_type_id, channel, market_segment, rate_plan_id,
+-- rows: one per group (period: its number, property_id, room_type_id, channel, market_segment, rate_plan_id,
 --       method, capability, meta_source, currency: null where not grouped by, 'unknown' where the fact does not say; then
 --       the parts: rooms_available, rooms_in_order = those less the short out of order). `currency`
 --       is the property's. Last: facts = rows read
-select pg_catalog.date_trunc($3::text, f.date)::date as period,
+select pg_catalog.width_bucket(f.date, $3::date[]) as period,
        case when 'property_id' = any ($4::text[]) then coalesce(f.property_id, 'unknown') end as property_id,
        case when 'room_type_id' = any ($4::text[]) then coalesce(f.room_type_id, 'unknown') end as room_type_id,
        null::text as channel,

@@ -1,0 +1,228 @@
+/* metrics:compute and queries:run; see structured.h. */
+#include "queryd/structured.h"
+
+#include "queryd/compute.h"
+#include "queryd/result.h"
+
+#define DEADLINE_MAX_MS 60000
+
+/* One request that waits for its outcome; in the request's arena. */
+struct asking {
+	struct httpd_request *http;
+	struct compute_job *job;
+};
+
+/* Every answer to a query has these, also a refusal. */
+static void set_default_headers(struct httpd_request *http)
+{
+	httpd_set_header(http, "X-Bytes-Scanned", "0");
+	httpd_set_header(http, "X-Cache", "BYPASS");
+}
+
+static void reply(struct httpd_request *http, const struct compute_outcome *o)
+{
+	if (o->answer != NULL)
+		answer_send(http, o->answer);
+	else if (o->nviolations > 0)
+		httpd_reply_violations(http, o->violations, o->nviolations);
+	else
+		httpd_reply_problem(http, o->code, o->detail);
+}
+
+static void on_outcome(void *arg, const struct compute_outcome *o)
+{
+	const struct asking *k = arg;
+
+	reply(k->http, o);
+}
+
+/* The client left, or its deadline passed: the answer is dropped. */
+static void on_gone(void *arg)
+{
+	const struct asking *k = arg;
+	struct compute_job *job = k->job;
+
+	httpd_reply_problem(k->http, PROBLEM_QUERY_TIMEOUT, "The query took too long.");
+	compute_cancel(job);
+}
+
+/* Takes the arena of the request. */
+static void start(const struct call *c, const struct request *r, struct arena *a,
+		  int64_t deadline_ms)
+{
+	struct asking *k = arena_alloc(httpd_arena(c->http), sizeof(*k));
+	struct compute_job *job;
+
+	k->http = c->http;
+	httpd_set_deadline(c->http, deadline_ms, PROBLEM_QUERY_TIMEOUT);
+	job = compute_run(c, r, a, on_outcome, k);
+	if (job == NULL) /* answered, and k is gone with it */
+		return;
+	k->job = job;
+	httpd_set_gone(c->http, on_gone, k);
+}
+
+/* ---- metrics/{key}:compute */
+
+/* false: answered. */
+static bool read_metric(const struct call *c, const struct json *body, struct arena *a,
+			struct request *ret)
+{
+	struct faults faults = {.n = 0};
+	int64_t version = request_version(body, a, &faults);
+	struct call mine = *c;
+	const struct metric_def *m = NULL;
+
+	if (faults.n == 0)
+		m = compute_find(&mine, httpd_param(c->http, "key"), version);
+	if (faults.n == 0 && m == NULL) {
+		httpd_reply_problem(c->http, PROBLEM_METRIC_NOT_FOUND,
+				    version == 0 ? "There is no metric of that name."
+						 : "There is no such version of the metric.");
+		return false;
+	}
+	if (m != NULL)
+		request_read_metric(body, m, a, ret, &faults);
+	if (faults.n > 0) {
+		httpd_reply_violations(c->http, faults.v, faults.n);
+		return false;
+	}
+	if (!compute_in_scope(c, ret)) {
+		httpd_reply_problem(c->http, PROBLEM_PROPERTY_SCOPE_VIOLATION,
+				    "The token does not reach the property asked for.");
+		return false;
+	}
+	return true;
+}
+
+/* The parsed body; NULL: answered. */
+static struct json *parse(const struct call *c, struct arena *a)
+{
+	struct faults faults = {.n = 0};
+	struct json *body = request_parse(httpd_body(c->http), a, &faults);
+
+	if (body == NULL)
+		httpd_reply_violations(c->http, faults.v, faults.n);
+	return body;
+}
+
+void structured_compute(const struct call *c)
+{
+	const struct queryd_config *conf = daemon_conf(c->st->daemon);
+	struct arena *a = arena_new();
+	struct request request;
+	struct json *body;
+	bool ok;
+
+	set_default_headers(c->http);
+	body = parse(c, a);
+	ok = body != NULL && read_metric(c, body, a, &request);
+	json_free(body);
+	if (ok)
+		start(c, &request, a, conf->query_timeout);
+	else
+		arena_free(a);
+}
+
+/* ---- queries:run */
+
+struct envelope {
+	const struct json *query;
+	bool dry_run;
+	int64_t deadline_ms;
+};
+
+static void read_member(const struct json *body, size_t i, struct arena *a, struct envelope *ret,
+			struct faults *f)
+{
+	const char *name = json_key_at(body, i);
+	const struct json *v = json_at(body, i);
+
+	if (strcmp(name, "query") == 0) {
+		ret->query = v;
+	} else if (strcmp(name, "dryRun") == 0) {
+		if (json_bool(v, "dryRun", &ret->dry_run, NULL) < 0)
+			faults_add(f, a, "dryRun", "must be true or false");
+	} else if (strcmp(name, "deadlineMs") == 0) {
+		if (json_i64(v, "deadlineMs", 1, DEADLINE_MAX_MS, &ret->deadline_ms, NULL) < 0)
+			faults_add(f, a, "deadlineMs", "must be an integer from 1 to %d",
+				   DEADLINE_MAX_MS);
+	} else {
+		faults_add(f, a, name, "there is no such member");
+	}
+}
+
+/* false: answered. */
+static bool read_envelope(const struct call *c, const struct json *body, struct arena *a,
+			  struct envelope *ret)
+{
+	struct faults faults = {.n = 0};
+
+	for (size_t i = 0; i < json_len(body); i++)
+		read_member(body, i, a, ret, &faults);
+	if (faults.n == 0 && ret->query == NULL)
+		faults_add(&faults, a, "query", "must be {metrics, dateRange, …}");
+	if (faults.n > 0)
+		httpd_reply_violations(c->http, faults.v, faults.n);
+	return faults.n == 0;
+}
+
+/* The result that it would be, without rows: what it is made of and for which dates. */
+static void reply_dry(const struct call *c, struct request *r, struct arena *a)
+{
+	struct strbuf data = STRBUF_INIT;
+	struct run run;
+	const struct cells *cells;
+	bool partial = compute_resolve(c, r);
+	char key[CACHE_KEY_LEN + 1];
+	int64_t now_us, oldest_us;
+
+	r->cursor = NULL;
+	run_prepare(&run, r, a);
+	cells = cells_new(r, 0, a);
+	cache_key(&(struct cache_scope){.tenant_id = c->principal->tenant_id,
+					.properties = c->principal->scope,
+					.permissions = c->principal->permissions,
+					.request = r},
+		  key);
+	result_write(&run, table_new(cells, "", (struct slice){"", 0}, a), NULL, &data);
+	watch_pending(c->st->watch, c->principal->tenant_id, &now_us, &oldest_us);
+	answer_send(c->http, &(struct answer){.data = strbuf_slice(&data),
+					      .key = key,
+					      .versions = "",
+					      .cache = "BYPASS",
+					      .now_us = now_us,
+					      .oldest_us = oldest_us,
+					      .quality = tenant_quality(c->tenant, run.tables),
+					      .partial = partial});
+	strbuf_clear(&data);
+}
+
+void structured_run(const struct call *c)
+{
+	const struct queryd_config *conf = daemon_conf(c->st->daemon);
+	struct envelope e = {.deadline_ms = conf->query_timeout};
+	struct arena *a = arena_new();
+	struct compute_outcome problem;
+	struct request request;
+	struct json *body;
+	bool ok;
+
+	set_default_headers(c->http);
+	body = parse(c, a);
+	ok = body != NULL && read_envelope(c, body, a, &e);
+	if (ok && compute_read(c, e.query, a, &request, &problem) < 0) {
+		reply(c->http, &problem);
+		ok = false;
+	}
+	json_free(body);
+	if (e.deadline_ms > conf->query_timeout)
+		e.deadline_ms = conf->query_timeout;
+	if (ok && !e.dry_run) {
+		start(c, &request, a, e.deadline_ms);
+		return;
+	}
+	if (ok)
+		reply_dry(c, &request, a);
+	arena_free(a);
+}
