@@ -100,13 +100,19 @@ static void on_tenant_loaded(void *arg, const struct err *e)
 		access_serve(k->http, k->st);
 }
 
-static void serve(const struct call *c)
+static void set_remaining(struct httpd_request *http, int64_t left)
 {
 	char remaining[24];
-	int64_t left = tenant_admit(c->tenant);
 
 	(void)snprintf(remaining, sizeof(remaining), "%lld", (long long)(left > 0 ? left : 0));
-	httpd_set_header(c->http, "X-RateLimit-Remaining", remaining);
+	httpd_set_header(http, "X-RateLimit-Remaining", remaining);
+}
+
+static void serve(const struct call *c)
+{
+	int64_t left = tenant_admit(c->tenant);
+
+	set_remaining(c->http, left);
 	if (tenant_deleted(c->tenant))
 		httpd_reply_problem(c->http, PROBLEM_TENANT_NOT_FOUND, "The tenant was deleted.");
 	else if (left < 0)
@@ -119,7 +125,10 @@ static void serve(const struct call *c)
 void access_serve(struct httpd_request *http, void *arg)
 {
 	struct call c = {.st = arg, .http = http};
+	const struct queryd_config *conf = daemon_conf(c.st->daemon);
 
+	/* of a request that counts against nobody; serve() says the tenant's */
+	set_remaining(http, conf->tenant_rate);
 	if (!c.st->ready) {
 		httpd_reply_problem(http, PROBLEM_UNAVAILABLE, "The service is starting.");
 		return;

@@ -154,6 +154,7 @@ void catalog_list_metrics(const struct call *c)
 struct listing {
 	struct queryd *st;
 	struct httpd_request *http;
+	bool all_properties; /* of the caller */
 	struct pgstmt stmts[2];
 };
 
@@ -186,8 +187,8 @@ static void write_last_run(struct json_writer *w, const struct pgresult *r, size
 	jw_end(w);
 }
 
-static void write_projection(struct json_writer *w, const struct projection *p,
-			     const struct pgresult *r)
+static void write_progress(struct json_writer *w, const struct projection *p,
+			   const struct pgresult *r)
 {
 	size_t row = 0, pending = 0;
 	const char *watermark = find_row(r, QUERY_RESULT, p->table, 1, &row);
@@ -195,6 +196,29 @@ static void write_projection(struct json_writer *w, const struct projection *p,
 
 	if (find_row(r, QUERY_RESULT + 1, p->consumer, 1, &pending) != NULL)
 		age = pgresult_i64(r, QUERY_RESULT + 1, pending, 1);
+	jw_key(w, "watermark");
+	jw_str(w, watermark);
+	jw_key(w, "freshnessSeconds");
+	jw_i64(w, age);
+	jw_key(w, "withinSlo");
+	jw_bool(w, age <= p->freshness_slo_s);
+	write_last_run(w, r, row, watermark != NULL);
+}
+
+static void write_no_progress(struct json_writer *w)
+{
+	static const char *const hidden[] = {"watermark", "freshnessSeconds", "withinSlo",
+					     "lastRun"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(hidden); i++) {
+		jw_key(w, hidden[i]);
+		jw_null(w);
+	}
+}
+
+static void write_projection(struct json_writer *w, const struct projection *p,
+			     const struct listing *l, const struct pgresult *r)
+{
 	jw_object(w);
 	jw_key(w, "key");
 	jw_str(w, p->key);
@@ -202,15 +226,12 @@ static void write_projection(struct json_writer *w, const struct projection *p,
 	jw_i64(w, p->version);
 	jw_key(w, "status");
 	jw_str(w, p->status);
-	jw_key(w, "watermark");
-	jw_str(w, watermark);
-	jw_key(w, "freshnessSeconds");
-	jw_i64(w, age);
 	jw_key(w, "freshnessSloSeconds");
 	jw_i64(w, p->freshness_slo_s);
-	jw_key(w, "withinSlo");
-	jw_bool(w, age <= p->freshness_slo_s);
-	write_last_run(w, r, row, watermark != NULL);
+	if (l->all_properties)
+		write_progress(w, p, r);
+	else
+		write_no_progress(w);
 	jw_end(w);
 }
 
@@ -230,7 +251,7 @@ static void on_states(void *arg, const struct pgresult *r, const struct err *e)
 	jw_key(&w, "items");
 	jw_array(&w);
 	for (size_t i = 0; i < registry_projection_count(l->st->registry); i++)
-		write_projection(&w, registry_projection_at(l->st->registry, i), r);
+		write_projection(&w, registry_projection_at(l->st->registry, i), l, r);
 	jw_end(&w);
 	jw_key(&w, "nextCursor");
 	jw_null(&w);
@@ -245,6 +266,7 @@ void catalog_list_projections(const struct call *c)
 
 	*l = (struct listing){c->st,
 			      c->http,
+			      c->principal->all_properties,
 			      {{&SQL_queryd_list_table_states, NULL},
 			       {&SQL_queryd_list_consumers_pending, NULL}}};
 	(void)tenant_query(c->tenant, c->principal->scope, l->stmts, 2, on_states, l);

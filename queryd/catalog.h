@@ -1,4 +1,8 @@
-/* GET metrics and GET projections: what there is, and how fresh it is. */
+/*
+ * GET metrics and GET projections: what there is, and how fresh it is. A projection is built of all
+ * properties: who may see only some of them gets null for how far it is and what its last run did,
+ * since that would say when, and how much, happens elsewhere.
+ */
 #ifndef QUERYD_CATALOG_H
 #define QUERYD_CATALOG_H
 

@@ -56,14 +56,27 @@ static char *sign_scope(const struct query *q)
 	return strbuf_take(&text);
 }
 
+/* A pooled connection may have been dropped by the server while it was idle, or with the statements
+ * on it: nothing has been answered, and a read changes nothing. Ours was given up at its deadline
+ * when the code is -ETIMEDOUT. */
+static bool worth_another(const struct query *q, const struct err *e)
+{
+	bool lost = q->scope != NULL && e->code != -ETIMEDOUT && e->code != -ECANCELED &&
+		    pgconn_broken(q->conn);
+
+	return !q->retried && !q->cancelled && (e->code == -EAGAIN || lost);
+}
+
 static void on_result(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct query *q = arg;
+	bool again;
 
 	OBJ_CHECK(q, QUERY_MAGIC);
+	again = e != NULL && worth_another(q, e);
 	pgpool_release(q->target.pool, q->conn);
 	q->conn = NULL;
-	if (e != NULL && e->code == -EAGAIN && !q->retried && !q->cancelled) {
+	if (again) {
 		q->retried = true;
 		acquire(q);
 		return;

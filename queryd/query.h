@@ -23,11 +23,12 @@ struct query_target {
 /* Results of stmts[0] and following have this index: the one before is of the statement that says
  * for whom. */
 #define QUERY_RESULT    1
-#define QUERY_STMTS_MAX 8
+#define QUERY_STMTS_MAX 48
 
 /* The target is copied but for the scope key; that, the statements and their parameters are
  * borrowed until fn, which is called exactly once, never from inside the call. A stale plan is
- * tried again. */
+ * tried again, and so is a read of the warehouse whose connection was lost: once, on another one.
+ */
 struct query *query_start(const struct query_target *target, const struct pgstmt *stmts, size_t n,
 			  pgconn_fn fn, void *arg);
 /* Nobody wants the result any more: the server is asked to stop; fn still is called. */

@@ -23,6 +23,7 @@ struct lookup {
 	const char *params[STMTS_MAX][PARAMS_MAX];
 	struct pgstmt stmts[STMTS_MAX];
 	int64_t limit;
+	bool all_properties; /* of the caller */
 	char number[24], job_id[JOB_ID_MAX];
 };
 
@@ -31,6 +32,7 @@ static struct lookup *lookup_new(const struct call *c)
 	struct lookup *k = arena_alloc(httpd_arena(c->http), sizeof(*k));
 
 	k->http = c->http;
+	k->all_properties = c->principal->all_properties;
 	return k;
 }
 
@@ -58,23 +60,25 @@ enum as { AS_TEXT, AS_NUMBER, AS_BOOL };
 struct column {
 	const char *name; /* of the member */
 	enum as as;
+	bool of_all; /* a figure or date over all properties */
 };
 
-static void write_row(struct json_writer *w, const struct pgresult *r, size_t i, size_t row,
-		      const struct column *columns, size_t n)
+static void write_row(struct json_writer *w, const struct lookup *k, const struct pgresult *r,
+		      size_t i, size_t row, const struct column *columns, size_t n)
 {
-	for (size_t k = 0; k < n; k++) {
-		const char *text = pgresult_text(r, i, row, k);
+	for (size_t c = 0; c < n; c++) {
+		bool hidden = columns[c].of_all && !k->all_properties;
+		const char *text = hidden ? NULL : pgresult_text(r, i, row, c);
 
-		jw_key(w, columns[k].name);
+		jw_key(w, columns[c].name);
 		if (text == NULL)
 			jw_null(w);
-		else if (columns[k].as == AS_TEXT)
+		else if (columns[c].as == AS_TEXT)
 			jw_str(w, text);
-		else if (columns[k].as == AS_NUMBER)
+		else if (columns[c].as == AS_NUMBER)
 			jw_raw(w, slice_of(text));
 		else
-			jw_bool(w, pgresult_bool(r, i, row, k));
+			jw_bool(w, pgresult_bool(r, i, row, c));
 	}
 }
 
@@ -83,10 +87,12 @@ static void write_row(struct json_writer *w, const struct pgresult *r, size_t i,
 static void on_quality(void *arg, const struct pgresult *r, const struct err *e)
 {
 	static const struct column columns[] = {
-		{"checkId", AS_TEXT},     {"table", AS_TEXT},         {"kind", AS_TEXT},
-		{"column", AS_TEXT},      {"severity", AS_TEXT},      {"state", AS_TEXT},
-		{"observed", AS_NUMBER},  {"expected", AS_NUMBER},    {"since", AS_TEXT},
-		{"evaluatedAt", AS_TEXT}, {"dataVersion", AS_NUMBER}, {"muted", AS_BOOL}};
+		{"checkId", AS_TEXT, false},      {"table", AS_TEXT, false},
+		{"kind", AS_TEXT, false},         {"column", AS_TEXT, false},
+		{"severity", AS_TEXT, false},     {"state", AS_TEXT, false},
+		{"observed", AS_NUMBER, true},    {"expected", AS_NUMBER, true},
+		{"since", AS_TEXT, true},         {"evaluatedAt", AS_TEXT, true},
+		{"dataVersion", AS_NUMBER, true}, {"muted", AS_BOOL, false}};
 	struct lookup *k = arg;
 	struct strbuf out = STRBUF_INIT;
 	struct json_writer w;
@@ -102,7 +108,7 @@ static void on_quality(void *arg, const struct pgresult *r, const struct err *e)
 	jw_array(&w);
 	for (size_t i = 0; i < shown; i++) {
 		jw_object(&w);
-		write_row(&w, r, QUERY_RESULT, i, columns, ARRAY_SIZE(columns));
+		write_row(&w, k, r, QUERY_RESULT, i, columns, ARRAY_SIZE(columns));
 		jw_end(&w);
 	}
 	jw_end(&w);
@@ -224,15 +230,16 @@ void records_request_refresh(const struct call *c)
 
 static void on_job(void *arg, const struct pgresult *r, const struct err *e)
 {
-	static const struct column job[] = {{"id", AS_TEXT},
-					    {"projectionKey", AS_TEXT},
-					    {"state", AS_TEXT},
-					    {"progress", AS_NUMBER},
-					    {"error", AS_TEXT}};
-	static const struct column attempt[] = {{"attempt", AS_NUMBER}, {"state", AS_TEXT},
-						{"rowsIn", AS_NUMBER},  {"rowsOut", AS_NUMBER},
-						{"startedAt", AS_TEXT}, {"finishedAt", AS_TEXT},
-						{"error", AS_TEXT}};
+	static const struct column job[] = {{"id", AS_TEXT, false},
+					    {"projectionKey", AS_TEXT, false},
+					    {"state", AS_TEXT, false},
+					    {"progress", AS_NUMBER, false},
+					    {"error", AS_TEXT, true}};
+	static const struct column attempt[] = {
+		{"attempt", AS_NUMBER, false}, {"state", AS_TEXT, false},
+		{"rowsIn", AS_NUMBER, true},   {"rowsOut", AS_NUMBER, true},
+		{"startedAt", AS_TEXT, false}, {"finishedAt", AS_TEXT, false},
+		{"error", AS_TEXT, true}};
 	struct lookup *k = arg;
 	struct strbuf out = STRBUF_INIT;
 	struct json_writer w;
@@ -245,7 +252,7 @@ static void on_job(void *arg, const struct pgresult *r, const struct err *e)
 	}
 	jw_init(&w, &out);
 	jw_object(&w);
-	write_row(&w, r, QUERY_RESULT, 0, job, ARRAY_SIZE(job));
+	write_row(&w, k, r, QUERY_RESULT, 0, job, ARRAY_SIZE(job));
 	jw_key(&w, "runs");
 	jw_array(&w);
 	for (size_t i = 0; i < pgresult_rows(r, QUERY_RESULT + 1); i++) {
@@ -253,7 +260,7 @@ static void on_job(void *arg, const struct pgresult *r, const struct err *e)
 		jw_key(&w, "id");
 		jw_str(&w, arena_printf(httpd_arena(k->http), "%s.%s", k->job_id,
 					pgresult_text(r, QUERY_RESULT + 1, i, 0)));
-		write_row(&w, r, QUERY_RESULT + 1, i, attempt, ARRAY_SIZE(attempt));
+		write_row(&w, k, r, QUERY_RESULT + 1, i, attempt, ARRAY_SIZE(attempt));
 		jw_end(&w);
 	}
 	jw_end(&w);
