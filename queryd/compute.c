@@ -107,7 +107,8 @@ int compute_read(const struct call *c, const struct json *query, struct arena *a
 	request_read_query(query, compute_find, mine, a, ret, &unknown, faults);
 	if (unknown != NULL)
 		return refuse(ret_problem, PROBLEM_METRIC_NOT_FOUND,
-			      arena_printf(a, "There is no metric %.100s.", unknown));
+			      arena_printf(a, "There is no such metric, or no such version: %s.",
+				   unknown));
 	if (faults->n > 0) {
 		*ret_problem = (struct compute_outcome){.code = PROBLEM_VALIDATION_FAILED,
 							.detail = "The query is not valid.",

@@ -107,7 +107,7 @@ int64_t request_version(const struct json *body, struct arena *a, struct faults 
 void request_read_metric(const struct json *body, const struct metric_def *m, struct arena *a,
 			 struct request *ret, struct faults *f);
 /* The `query` of queries:run, likewise. A metric that `find` does not know stops the reading:
- * *ret_unknown is its name, and f may be empty. */
+ * *ret_unknown is the member that names it, and f may be empty. */
 void request_read_query(const struct json *query, request_find_fn find, void *arg, struct arena *a,
 			struct request *ret, const char **ret_unknown, struct faults *f);
 /* from/to of a GET (explain): the same checks. NULL = absent. */

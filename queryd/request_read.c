@@ -37,7 +37,7 @@ struct reading {
 	struct faults *faults;
 	request_find_fn find; /* of queries:run */
 	void *arg;
-	const char *unknown; /* a metric that there is not */
+	const char *unknown; /* the member that names a metric which there is not */
 };
 
 static int compare(const void *a, const void *b)
@@ -98,7 +98,7 @@ static void read_metric_name(struct reading *rd, const char *name, const char *f
 	}
 	m = rd->find(rd->arg, key, version);
 	if (m == NULL) {
-		rd->unknown = rd->unknown != NULL ? rd->unknown : name;
+		rd->unknown = rd->unknown != NULL ? rd->unknown : field;
 		return;
 	}
 	for (size_t i = 0; i < r->nmetrics; i++) {

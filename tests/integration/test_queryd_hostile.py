@@ -471,7 +471,7 @@ BAD_BODIES = [
     {"filters": filters("a")["filters"] * 2}, {"filters": filters("a")["filters"] * 100},
     {"filters": [{"dimension": "channel", "op": "in", "values": "a"}]},
     *({v: 1} for v in ("nope", "sql", "tenantId", "DATERANGE", "__proto__", "", "x" * 3000, "\"><script>")),
-    {"currency": "EUR"}, {"compareTo": "previous_period"}, {"asOf": "2026-01-01"}, {"params": {"days": 1}},
+    {"currency": "EUR"}, {"compareTo": "last_year"}, {"calendar": 1}, {"asOf": "2026-01-01"}, {"params": {"days": 1}},
 ]
 
 
