@@ -51,7 +51,20 @@ static void write_names(struct json_writer *w, const struct metric_def *m)
 	jw_end(w);
 }
 
-static void write_metric(struct json_writer *w, const struct metric_def *m)
+static void write_parts(struct json_writer *w, const struct metric_def *m)
+{
+	jw_key(w, "parts");
+	jw_object(w);
+	jw_key(w, "numerator");
+	jw_str(w, m->numerator->name);
+	jw_key(w, "denominator");
+	jw_str(w, m->denominator != NULL ? m->denominator->name : NULL);
+	jw_key(w, "shareOf");
+	jw_str(w, m->share ? dimension_name(DIM_CHANNEL) : NULL);
+	jw_end(w);
+}
+
+static void write_metric(struct json_writer *w, const struct metric_def *m, const char *publisher)
 {
 	jw_object(w);
 	jw_key(w, "key");
@@ -70,8 +83,13 @@ static void write_metric(struct json_writer *w, const struct metric_def *m)
 	jw_i64(w, m->freshness_slo_s);
 	jw_key(w, "definitionHash");
 	jw_str(w, m->hash);
+	jw_key(w, "publisher");
+	jw_str(w, publisher);
+	write_parts(w, m);
 	jw_key(w, "archived");
 	jw_bool(w, m->archived);
+	jw_key(w, "archivedAt");
+	jw_str(w, m->archived_at);
 	jw_end(w);
 }
 
@@ -113,10 +131,46 @@ static void write_cursor(struct json_writer *w, const struct metric_def *last)
 	jw_str(w, text);
 }
 
+/* The platform's and the tenant's own as one list in order. */
+struct merged {
+	const struct metric_set *sets[2]; /* NULL: none */
+	size_t at[2];
+};
+
+static int compare_metrics(const struct metric_def *x, const struct metric_def *y)
+{
+	int order = strcmp(x->key, y->key);
+
+	return order != 0 ? order : (x->version > y->version) - (x->version < y->version);
+}
+
+/* NULL at the end. */
+static const struct metric_def *next_metric(struct merged *m)
+{
+	const struct metric_def *first = NULL;
+	size_t from = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(m->sets); i++) {
+		const struct metric_def *d;
+
+		if (m->sets[i] == NULL || m->at[i] == metric_set_count(m->sets[i]))
+			continue;
+		d = metric_set_at(m->sets[i], m->at[i]);
+		if (first == NULL || compare_metrics(d, first) < 0) {
+			first = d;
+			from = i;
+		}
+	}
+	if (first != NULL)
+		m->at[from]++;
+	return first;
+}
+
 void catalog_list_metrics(const struct call *c)
 {
-	const struct metric_set *set = registry_metrics(c->st->registry);
-	const struct metric_def *last = NULL;
+	struct merged all = {{registry_metrics(c->st->registry), tenant_metrics(c->tenant)},
+			     {0, 0}};
+	const struct metric_def *last = NULL, *m;
 	struct strbuf out = STRBUF_INIT;
 	struct json_writer w;
 	char after[128];
@@ -129,8 +183,7 @@ void catalog_list_metrics(const struct call *c)
 	jw_object(&w);
 	jw_key(&w, "items");
 	jw_array(&w);
-	for (size_t i = 0; i < metric_set_count(set) && !more; i++) {
-		const struct metric_def *m = metric_set_at(set, i);
+	while (!more && (m = next_metric(&all)) != NULL) {
 		int order = strcmp(m->key, after);
 
 		if (order < 0 || (order == 0 && m->version <= version))
@@ -138,7 +191,7 @@ void catalog_list_metrics(const struct call *c)
 		more = shown == limit;
 		if (more)
 			break;
-		write_metric(&w, m);
+		write_metric(&w, m, metric_has_key(all.sets[0], m->key) ? "platform" : "tenant");
 		shown++;
 		last = m;
 	}

@@ -58,7 +58,10 @@ const struct metric_def *compute_find(void *arg, const char *key, int64_t versio
 {
 	const struct call *c = arg;
 
-	return metric_find(registry_metrics(c->st->registry), key, version);
+	const struct metric_set *own = tenant_metrics(c->tenant);
+	const struct metric_def *m = metric_find(registry_metrics(c->st->registry), key, version);
+
+	return m == NULL && own != NULL ? metric_find(own, key, version) : m;
 }
 
 bool compute_in_scope(const struct call *c, const struct request *r)
@@ -108,7 +111,7 @@ int compute_read(const struct call *c, const struct json *query, struct arena *a
 	if (unknown != NULL)
 		return refuse(ret_problem, PROBLEM_METRIC_NOT_FOUND,
 			      arena_printf(a, "There is no such metric, or no such version: %s.",
-				   unknown));
+					   unknown));
 	if (faults->n > 0) {
 		*ret_problem = (struct compute_outcome){.code = PROBLEM_VALIDATION_FAILED,
 							.detail = "The query is not valid.",
@@ -358,6 +361,8 @@ struct compute_job *compute_run(const struct call *c, const struct request *r, s
 				  .request = resolved};
 	TAILQ_INIT(&j->waiters);
 	j->platform = metric_set_ref(registry_metrics(c->st->registry));
+	if (tenant_metrics(c->tenant) != NULL)
+		j->own = metric_set_ref(tenant_metrics(c->tenant));
 	j->tenant_id = arena_strdup(a, c->principal->tenant_id);
 	j->scope = arena_strdup(a, c->principal->scope);
 	j->partial = compute_resolve(c, resolved);

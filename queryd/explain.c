@@ -9,7 +9,7 @@
 struct explanation {
 	struct queryd *st;
 	struct httpd_request *http;
-	struct metric_set *metrics; /* held for the request's metric */
+	struct metric_set *platform, *own; /* held for the request's metric */
 	struct request request;
 	struct run run;
 };
@@ -141,7 +141,8 @@ static void on_run(void *arg, const struct pgresult *r, const struct err *e)
 		jw_init(&w, &out);
 		write_explanation(x, cells, &w);
 	}
-	metric_set_unref(x->metrics);
+	metric_set_unref(x->platform);
+	metric_set_unref(x->own);
 	/* the reply ends the request and with its arena x */
 	if (cells != NULL)
 		httpd_reply_json(x->http, 200, &out);
@@ -197,7 +198,9 @@ void explain_serve(const struct call *c)
 		return;
 	}
 	(void)compute_resolve(c, &x->request);
-	x->metrics = metric_set_ref(registry_metrics(c->st->registry));
+	x->platform = metric_set_ref(registry_metrics(c->st->registry));
+	if (tenant_metrics(c->tenant) != NULL)
+		x->own = metric_set_ref(tenant_metrics(c->tenant));
 	run_prepare(&x->run, &x->request, a);
 	(void)tenant_query(c->tenant, c->principal->scope, x->run.stmts, x->run.nstmts, on_run, x);
 }

@@ -8,6 +8,7 @@
  * This file is wiring only; queryd.c says what there is.
  */
 #include "common/httpd.h"
+#include "queryd/commands.h"
 #include "queryd/queryd.h"
 #include "queryd/request.h"
 #include "queryd/routes.h"
@@ -45,8 +46,23 @@ static void drain(struct daemon *d, void *state)
 {
 	struct queryd *st = state;
 
-	httpd_drain(st->http, on_idle, d);
+	if (st->http != NULL)
+		httpd_drain(st->http, on_idle, d);
+	else /* a one-shot */
+		daemon_drained(d);
 }
+
+static void stop(struct daemon *d, void *state)
+{
+	queryd_close(d, state);
+	commands_close();
+}
+
+static const struct daemon_command commands[] = {
+	{"metrics", "metrics publish FILE…: store the platform's definitions", commands_metrics},
+	{"explain", "explain [METRIC]: parts, SQL and lineage of metrics", commands_explain},
+	{NULL, NULL, NULL},
+};
 
 int main(int argc, char **argv)
 {
@@ -57,9 +73,10 @@ int main(int argc, char **argv)
 		.nkeys = queryd_key_count,
 		.conf_size = sizeof(struct queryd_config),
 		.state_size = sizeof(struct queryd),
+		.commands = commands,
 		.start = start,
 		.drain = drain,
-		.stop = queryd_close,
+		.stop = stop,
 	};
 
 	return daemon_main(&spec, argc, argv);

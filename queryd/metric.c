@@ -94,11 +94,12 @@ static int read_unit(struct metric_def *m, const char *name, struct err *e)
 	return err_set(e, -EINVAL, "there is no unit '%s'", name);
 }
 
-/* Columns: key, version, display, unit_kind, definition, definition_hash, archived. */
-int metric_set_new(const struct pgresult *rows, struct metric_set **ret, struct err *e)
+/* Columns: key, version, display, unit_kind, definition, definition_hash, archived,
+ * archived_at. */
+int metric_set_new(const struct pgresult *rows, size_t at, struct metric_set **ret, struct err *e)
 {
 	struct metric_set *s = xcalloc(1, sizeof(*s));
-	size_t n = pgresult_rows(rows, 0);
+	size_t n = pgresult_rows(rows, at);
 	int r = 0;
 
 	s->refs = 1;
@@ -107,14 +108,16 @@ int metric_set_new(const struct pgresult *rows, struct metric_set **ret, struct 
 	for (size_t i = 0; i < n && r == 0; i++) {
 		struct metric_def *m = &s->metrics[s->n++];
 
-		m->key = arena_strdup(s->arena, pgresult_text(rows, 0, i, 0));
-		m->version = (int)pgresult_i64(rows, 0, i, 1);
-		m->display = arena_strdup(s->arena, pgresult_text(rows, 0, i, 2));
-		m->hash = arena_strdup(s->arena, pgresult_text(rows, 0, i, 5));
-		m->archived = pgresult_bool(rows, 0, i, 6);
-		r = read_unit(m, pgresult_text(rows, 0, i, 3), e);
+		m->key = arena_strdup(s->arena, pgresult_text(rows, at, i, 0));
+		m->version = (int)pgresult_i64(rows, at, i, 1);
+		m->display = arena_strdup(s->arena, pgresult_text(rows, at, i, 2));
+		m->hash = arena_strdup(s->arena, pgresult_text(rows, at, i, 5));
+		m->archived = pgresult_bool(rows, at, i, 6);
+		if (pgresult_text(rows, at, i, 7) != NULL)
+			m->archived_at = arena_strdup(s->arena, pgresult_text(rows, at, i, 7));
+		r = read_unit(m, pgresult_text(rows, at, i, 3), e);
 		if (r == 0)
-			r = read_definition(m, pgresult_text(rows, 0, i, 4), e);
+			r = read_definition(m, pgresult_text(rows, at, i, 4), e);
 		if (r < 0)
 			r = err_wrap(e, r, "metric %s version %d", m->key, m->version);
 	}
@@ -167,6 +170,15 @@ const struct metric_def *metric_find(const struct metric_set *s, const char *key
 			newest = m;
 	}
 	return newest;
+}
+
+bool metric_has_key(const struct metric_set *s, const char *key)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < s->n && !found; i++)
+		found = strcmp(s->metrics[i].key, key) == 0;
+	return found;
 }
 
 unsigned metric_implied_dimensions(const struct metric_def *m)

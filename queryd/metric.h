@@ -26,13 +26,15 @@ struct metric_def {
 	unsigned dimensions;            /* what may be grouped and filtered by */
 	int64_t freshness_slo_s;
 	bool archived;
+	const char *archived_at; /* from when on; NULL: no date is set */
 };
 
 struct metric_set;
 
-/* Rows of list_metrics.sql, ascending by key and version. A row that this binary cannot compute (an
- * unknown part) is an error. */
-int metric_set_new(const struct pgresult *rows, struct metric_set **ret, struct err *e) MUST_CHECK;
+/* Result `at` of list_metrics.sql or list_own_metrics.sql, ascending by key and version. A row that
+ * this binary cannot compute (an unknown part) is an error. */
+int metric_set_new(const struct pgresult *rows, size_t at, struct metric_set **ret,
+		   struct err *e) MUST_CHECK;
 /* Whoever holds definitions over a turn of the loop holds their set. */
 struct metric_set *metric_set_ref(struct metric_set *s) MUST_CHECK;
 void metric_set_unref(struct metric_set *s); /* NULL is fine */
@@ -40,6 +42,9 @@ size_t metric_set_count(const struct metric_set *s);
 const struct metric_def *metric_set_at(const struct metric_set *s, size_t i);
 /* The version, or the newest not archived when version is 0; NULL: none. */
 const struct metric_def *metric_find(const struct metric_set *s, const char *key, int64_t version);
+
+/* Whether there is any version of the metric. */
+bool metric_has_key(const struct metric_set *s, const char *key);
 
 const char *unit_name(enum unit_kind u);
 /* What the cells are grouped by for this metric beyond what was asked. */

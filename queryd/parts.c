@@ -111,6 +111,11 @@ const struct part *part_find(const char *name)
 	return NULL;
 }
 
+const struct part *part_at(size_t i)
+{
+	return i < ARRAY_SIZE(parts) ? &parts[i] : NULL;
+}
+
 size_t source_index(const struct source *s)
 {
 	return (size_t)(s - sources);

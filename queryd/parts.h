@@ -36,6 +36,7 @@ struct part {
 extern const struct source sources[SOURCE_COUNT];
 
 const struct part *part_find(const char *name); /* NULL: none */
+const struct part *part_at(size_t i);           /* NULL past the last */
 /* It knows what was known at an instant (asOf), and `days` before it (params.days). */
 bool source_has_history(const struct source *s);
 /* Index of the source in `sources`. */

@@ -162,6 +162,32 @@ static bool is_idempotency_key(const char *key)
 	return true;
 }
 
+bool records_idempotency(const struct call *c, const char *what, const char **ret_key,
+			 const char **ret_hash)
+{
+	const char *key = httpd_header(c->http, "Idempotency-Key");
+	struct strbuf text = STRBUF_INIT;
+	unsigned char digest[HASH_SHA256_LEN];
+	char *hex;
+
+	if (key == NULL || !is_idempotency_key(key)) {
+		httpd_reply_violations(
+			c->http,
+			&(struct problem_violation){"Idempotency-Key", "must be a UUID or ULID"},
+			1);
+		return false;
+	}
+	strbuf_appendf(&text, "%s|", what);
+	strbuf_append_slice(&text, httpd_body(c->http));
+	hash_sha256(strbuf_slice(&text), digest);
+	strbuf_clear(&text);
+	hex = arena_alloc(httpd_arena(c->http), 2 * sizeof(digest) + 1);
+	hash_hex(digest, sizeof(digest), hex);
+	*ret_key = key;
+	*ret_hash = hex;
+	return true;
+}
+
 /* The stored answer belongs to the key whoever made it: this request now or the same one before. */
 static void on_refresh(void *arg, const struct pgresult *r, const struct err *e)
 {
@@ -194,9 +220,7 @@ void records_request_refresh(const struct call *c)
 {
 	struct arena *a = httpd_arena(c->http);
 	const char *projection = httpd_param(c->http, "key");
-	const char *key = httpd_header(c->http, "Idempotency-Key");
-	unsigned char digest[HASH_SHA256_LEN];
-	char *hex = arena_alloc(a, 2 * sizeof(digest) + 1);
+	const char *key, *hex;
 	struct lookup *k = lookup_new(c);
 
 	if (registry_projection(c->st->registry, projection) == NULL) {
@@ -204,17 +228,8 @@ void records_request_refresh(const struct call *c)
 				    "There is no projection of that name.");
 		return;
 	}
-	if (key == NULL || !is_idempotency_key(key)) {
-		httpd_reply_violations(
-			c->http,
-			&(struct problem_violation){"Idempotency-Key", "must be a UUID or ULID"},
-			1);
+	if (!records_idempotency(c, arena_printf(a, "refresh|%s", projection), &key, &hex))
 		return;
-	}
-	hash_sha256(slice_of(arena_printf(a, "refresh|%s|%.*s", projection,
-					  (int)httpd_body(c->http).len, httpd_body(c->http).ptr)),
-		    digest);
-	hash_hex(digest, sizeof(digest), hex);
 	ulid_prefixed("job", k->job_id, sizeof(k->job_id));
 	k->params[0][0] = k->params[1][0] = key;
 	k->params[0][1] = k->params[1][1] = hex;

@@ -81,7 +81,7 @@ static void on_metrics(void *arg, const struct pgresult *r, const struct err *e)
 	struct err bad = ERR_INIT;
 
 	OBJ_CHECK(g, REGISTRY_MAGIC);
-	if (e != NULL || metric_set_new(r, &fresh, &bad) < 0) {
+	if (e != NULL || metric_set_new(r, 0, &fresh, &bad) < 0) {
 		end_poll(g, e != NULL ? e : &bad);
 		return;
 	}

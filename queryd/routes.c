@@ -3,6 +3,7 @@
 
 #include "queryd/catalog.h"
 #include "queryd/explain.h"
+#include "queryd/publish.h"
 #include "queryd/records.h"
 #include "queryd/structured.h"
 
@@ -22,6 +23,9 @@ static const char *const window[] = {"from", "to", "version", NULL};
 
 static const struct access_route routes[] = {
 	{GET("/metrics"), PERMISSION_VIEWER, catalog_list_metrics, page},
+	{POST("/metrics", REQUEST_BODY_MAX), PERMISSION_ADMIN, publish_metric, NULL},
+	{POST("/metrics/{key}:archive", REQUEST_BODY_MAX), PERMISSION_ADMIN, publish_archive, NULL},
+	{POST("/metrics/{key}/archive", REQUEST_BODY_MAX), PERMISSION_ADMIN, publish_archive, NULL},
 	{POST("/metrics/{key}:compute", REQUEST_BODY_MAX), PERMISSION_VIEWER, structured_compute,
 	 NULL},
 	{POST("/metrics/{key}/compute", REQUEST_BODY_MAX), PERMISSION_VIEWER, structured_compute,

@@ -1,7 +1,7 @@
 /*
  * What is known of tenants; see tenants.h.
  *
- *   find ─▶ (provision) ─▶ places, as the tenant ─▶ quality ─▶ known
+ *   find ─▶ (provision) ─▶ places, as the tenant ─▶ quality, own metrics ─▶ known
  */
 #include "queryd/tenants.h"
 
@@ -14,6 +14,7 @@
 #include "common/strbuf.h"
 #include "common/xalloc.h"
 #include "queryd/calendar.h"
+#include "queryd/metric.h"
 #include "sql_gen.h"
 
 #define TENANT_MAGIC    OBJ_MAGIC('t')
@@ -48,6 +49,7 @@ struct facts {
 	size_t nplaces;
 	struct fault *faults; /* tables with failing checks */
 	size_t nfaults;
+	struct metric_set *metrics; /* its own; NULL: none */
 };
 
 struct waiter {
@@ -64,6 +66,7 @@ struct tenant {
 	struct tenant *next;        /* of the bucket */
 	struct facts facts, fresh;  /* fresh: what is being loaded */
 	bool known, loading;
+	bool reload; /* what is being loaded may be too old for who waits */
 	int64_t known_mono_ms;
 	bool renew_password; /* the role refused the one we derive */
 	TAILQ_HEAD(, waiter) waiters;
@@ -103,6 +106,7 @@ static void forget(struct facts *f)
 		free(f->places[i].property_id);
 	for (size_t i = 0; i < f->nfaults; i++)
 		free(f->faults[i].table);
+	metric_set_unref(f->metrics);
 	free(f->places);
 	free(f->faults);
 	*f = (struct facts){.places = NULL};
@@ -157,12 +161,20 @@ static struct tenant *obtain(struct tenants *t, const char *id)
 
 /* ---- loading */
 
+static void start_load(struct tenant *n);
+
 static void end_load(struct tenant *n, const struct err *e)
 {
 	TAILQ_HEAD(, waiter) waiters = TAILQ_HEAD_INITIALIZER(waiters);
 	struct waiter *k;
 
 	n->loading = false;
+	if (e == NULL && n->reload) {
+		forget(&n->fresh);
+		start_load(n);
+		return;
+	}
+	n->reload = false;
 	if (e == NULL) {
 		forget(&n->facts);
 		n->facts = n->fresh;
@@ -183,6 +195,18 @@ static void end_load(struct tenant *n, const struct err *e)
 	}
 }
 
+/* One that this binary cannot compute hides the tenant's others too: it is said, and the metrics of
+ * the platform are served. */
+static void read_metrics(struct tenant *n, const struct pgresult *r)
+{
+	struct err bad = ERR_INIT;
+
+	if (pgresult_rows(r, QUERY_RESULT + 1) > 0 &&
+	    metric_set_new(r, QUERY_RESULT + 1, &n->fresh.metrics, &bad) < 0)
+		log_error("metrics of the tenant not loaded", LOG_S("tenant_id", n->id),
+			  LOG_S("error", bad.msg));
+}
+
 static void on_quality(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct tenant *n = arg;
@@ -200,6 +224,7 @@ static void on_quality(void *arg, const struct pgresult *r, const struct err *e)
 				xstrdup(pgresult_text(r, QUERY_RESULT, i, 0)),
 				failed ? QUALITY_FAILED : QUALITY_WARNING};
 		}
+		read_metrics(n, r);
 	}
 	end_load(n, e);
 }
@@ -209,8 +234,10 @@ static void read_quality(struct tenant *n)
 	const struct query_target target = {
 		.pool = n->owner->o.control, .tenant_id = n->id, .timeout_ms = STEP_LIMIT_MS};
 
-	(void)query_start(&target, &(struct pgstmt){&SQL_queryd_list_quality, NULL}, 1, on_quality,
-			  n);
+	(void)query_start(&target,
+			  (const struct pgstmt[]){{&SQL_queryd_list_quality, NULL},
+						  {&SQL_queryd_list_own_metrics, NULL}},
+			  2, on_quality, n);
 }
 
 /* weekend: an integer[] of ISO weekdays, or null. */
@@ -324,6 +351,7 @@ static void start_load(struct tenant *n)
 	if (n->loading)
 		return;
 	n->loading = true;
+	n->reload = false;
 	n->params[0] = n->id;
 	pgpool_exec(n->owner->o.warehouse, NULL, &SQL_queryd_find_tenant, n->params, STEP_LIMIT_MS,
 		    on_found, n);
@@ -414,6 +442,14 @@ void tenants_load(struct tenants *t, const char *tenant_id, tenants_fn fn, void 
 	start_load(n);
 }
 
+void tenants_reload(struct tenants *t, const char *tenant_id, tenants_fn fn, void *arg)
+{
+	struct tenant *n = obtain(t, tenant_id);
+
+	n->reload = n->loading;
+	tenants_load(t, tenant_id, fn, arg);
+}
+
 bool tenant_deleted(const struct tenant *n)
 {
 	return n->facts.deleted;
@@ -433,6 +469,11 @@ int32_t tenant_today(const struct tenant *n, const char *property_id)
 		p = bsearch(property_id, n->facts.places, n->facts.nplaces, sizeof(*p),
 			    compare_place);
 	return (int32_t)((now_s + (p != NULL ? p->utc_offset_s : offset)) / DAY_S);
+}
+
+struct metric_set *tenant_metrics(const struct tenant *n)
+{
+	return n->facts.metrics;
 }
 
 int tenant_week_start(const struct tenant *n)

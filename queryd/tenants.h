@@ -13,6 +13,7 @@
 
 struct event_base;
 struct tenants;
+struct metric_set;
 struct tenant; /* borrowed until the loop's next turn */
 
 enum quality { QUALITY_OK, QUALITY_WARNING, QUALITY_FAILED };
@@ -38,12 +39,16 @@ struct tenant *tenants_find(struct tenants *t, const char *tenant_id);
 typedef void (*tenants_fn)(void *arg, const struct err *e);
 /* fn gets e NULL once tenants_find() finds it; never called from inside the call. */
 void tenants_load(struct tenants *t, const char *tenant_id, tenants_fn fn, void *arg);
+/* The same, and what is found then is not older than this call: after a change of our own. */
+void tenants_reload(struct tenants *t, const char *tenant_id, tenants_fn fn, void *arg);
 
 bool tenant_deleted(const struct tenant *n);
 /* The local date of the property, else (NULL, unknown) of the tenant, else UTC. */
 int32_t tenant_today(const struct tenant *n, const char *property_id);
 /* The ISO weekday on which its weeks begin: the day after its weekend. */
 int tenant_week_start(const struct tenant *n);
+/* Its own metrics, beside those of the platform; borrowed like the tenant. NULL: none. */
+struct metric_set *tenant_metrics(const struct tenant *n);
 /* The worst state among the tables (ended by NULL). */
 enum quality tenant_quality(const struct tenant *n, const char *const *tables);
 /* Counts a request; how many more this second allows, negative: one too many. */
