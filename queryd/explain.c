@@ -1,6 +1,7 @@
 /* Explaining a metric; see explain.h. */
 #include "queryd/explain.h"
 
+#include "common/hash.h"
 #include "common/num.h"
 #include "queryd/compute.h"
 #include "queryd/run.h"
@@ -122,6 +123,16 @@ static void write_explanation(const struct explanation *x, const struct cells *c
 	jw_end(w);
 }
 
+static void set_etag(struct httpd_request *http, struct slice body)
+{
+	unsigned char digest[HASH_SHA256_LEN];
+	char hex[2 * HASH_SHA256_LEN + 1];
+
+	hash_sha256(body, digest);
+	hash_hex(digest, sizeof(digest), hex);
+	httpd_set_header(http, "ETag", arena_printf(httpd_arena(http), "\"%.32s\"", hex));
+}
+
 static void on_run(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct explanation *x = arg;
@@ -140,6 +151,7 @@ static void on_run(void *arg, const struct pgresult *r, const struct err *e)
 			arena_printf(httpd_arena(x->http), "%lld", (long long)report.bytes));
 		jw_init(&w, &out);
 		write_explanation(x, cells, &w);
+		set_etag(x->http, strbuf_slice(&out));
 	}
 	metric_set_unref(x->platform);
 	metric_set_unref(x->own);

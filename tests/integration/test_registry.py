@@ -70,7 +70,7 @@ def test_publish_and_use(stack, random_hotel, token, owner):
     assert both["rows"] == [{"rooms_sold": parts["rooms_sold"], **result["rows"][0]}]
     said = stack.http("GET", "queryd", f"{API}/metrics/{OWN['key']}/explain?from={WINDOW['from']}&to={WINDOW['to']}",
                       token=token)
-    assert said.json()["result"] == result["rows"] and said.headers["X-Cache"] == "BYPASS"
+    assert said.json()["result"] == result["rows"] and said.headers["X-Cache"] == "BYPASS" and said.headers["ETag"]
 
     # the same request again, another body, another key
     again = publish(stack, owner, OWN, "123e4567-e89b-12d3-a456-42661417a001")

@@ -1,14 +1,16 @@
-/* cells and i128: dense periods, exact ratios, currencies, shares, totals from parts. */
+/* cells, table, cursor and i128: dense periods, exact ratios, currencies, shares, totals from
+ * parts, several metrics and windows, order and pages. */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
 
 #include "common/timestamp.h"
+#include "queryd/cursor.h"
 #include "queryd/i128.h"
 #include "queryd/table.h"
 
 static struct arena *arena;
-static struct metric_def metric;
+static struct metric_def metric, other;
 static struct request request;
 
 static void setup(void)
@@ -208,6 +210,165 @@ START_TEST(test_shares)
 }
 END_TEST
 
+/* Asks for a second metric too. */
+static void ask_also(enum unit_kind unit, const char *numerator, const char *denominator)
+{
+	other = (struct metric_def){.key = "k", .version = 1, .unit = unit};
+	other.numerator = part_find(numerator);
+	other.denominator = denominator != NULL ? part_find(denominator) : NULL;
+	request.metrics[request.nmetrics++] = &other;
+}
+
+/* What is no amount has the figure of the whole group in each currency's row, and is not doubled in
+ * a total. */
+START_TEST(test_figures_beside_amounts)
+{
+	struct cells *c;
+
+	ask(UNIT_CURRENCY, "room_revenue", NULL, 0, GRANULARITY_NONE, "2026-01-01", "2026-01-31");
+	ask_also(UNIT_PERCENT, "rooms_sold", "rooms_available");
+	c = cells_new(&request, 100, arena);
+	put(c, "room_revenue", "5", (struct where){NULL, NULL, NULL, "USD"});
+	put(c, "rooms_sold", "1", (struct where){NULL, NULL, NULL, "USD"});
+	put(c, "rooms_available", "8", (struct where){NULL, NULL, NULL, NULL});
+	cells_finish(c);
+	expect(c, "[{\"currency\":\"USD\",\"m\":\"5\",\"k\":0.125}]",
+	       "{\"currency\":\"USD\",\"m\":\"5\",\"k\":0.125}");
+
+	c = cells_new(&request, 100, arena);
+	put(c, "room_revenue", "5", (struct where){NULL, NULL, NULL, "USD"});
+	put(c, "rooms_sold", "1", (struct where){NULL, NULL, NULL, "USD"});
+	put(c, "room_revenue", "7", (struct where){NULL, NULL, NULL, "AFN"});
+	put(c, "rooms_sold", "3", (struct where){NULL, NULL, NULL, "AFN"});
+	put(c, "rooms_available", "8", (struct where){NULL, NULL, NULL, "AFN"});
+	cells_finish(c);
+	expect(c,
+	       "[{\"currency\":\"AFN\",\"m\":\"7\",\"k\":0.5},"
+	       "{\"currency\":\"USD\",\"m\":\"5\",\"k\":0.5}]",
+	       "null");
+}
+END_TEST
+
+/* A share of nights beside amounts: its whole is all channels of all currencies. */
+START_TEST(test_share_beside_amounts)
+{
+	struct cells *c;
+
+	ask(UNIT_CURRENCY, "room_revenue", NULL, 0, GRANULARITY_NONE, "2026-01-01", "2026-01-31");
+	ask_also(UNIT_PERCENT, "rooms_sold", NULL);
+	other.share = true;
+	c = cells_new(&request, 100, arena);
+	put(c, "room_revenue", "5", (struct where){NULL, NULL, "ota", "USD"});
+	put(c, "rooms_sold", "1", (struct where){NULL, NULL, "ota", "USD"});
+	put(c, "rooms_sold", "3", (struct where){NULL, NULL, "direct", NULL});
+	cells_finish(c);
+	expect(c,
+	       "[{\"channel\":\"direct\",\"currency\":null,\"m\":\"0\",\"k\":0.75},"
+	       "{\"channel\":\"ota\",\"currency\":\"USD\",\"m\":\"5\",\"k\":0.25}]",
+	       "null");
+}
+END_TEST
+
+START_TEST(test_compared)
+{
+	struct cells *c;
+	const struct part *sold = part_find("rooms_sold");
+	const char *row[SOURCE_PART_COLUMN + SOURCE_PARTS_MAX + 1] = {NULL};
+
+	ask(UNIT_COUNT, "rooms_sold", NULL, DIM_BIT(DIM_CHANNEL), GRANULARITY_NONE, "2026-01-01",
+	    "2026-01-31");
+	request.comparison = COMPARE_PREVIOUS_PERIOD;
+	c = cells_new(&request, 100, arena);
+	put(c, "rooms_sold", "6", (struct where){NULL, NULL, "ota", NULL});
+	for (int i = 0; i <= sold->source->nparts; i++)
+		row[SOURCE_PART_COLUMN + i] = "4";
+	row[1 + DIM_CHANNEL] = "ota";
+	ck_assert_int_eq(cells_add(c, WINDOW_COMPARED, sold->source, row), 0);
+	row[1 + DIM_CHANNEL] = "direct"; /* then, but not now */
+	ck_assert_int_eq(cells_add(c, WINDOW_COMPARED, sold->source, row), 0);
+	cells_finish(c);
+	expect(c,
+	       "[{\"channel\":\"direct\",\"m\":0,\"m_previous\":4,\"m_change\":-1},"
+	       "{\"channel\":\"ota\",\"m\":6,\"m_previous\":4,\"m_change\":0.5}]",
+	       "{\"m\":6,\"m_previous\":8,\"m_change\":-0.25}");
+}
+END_TEST
+
+/* Every page of every size, in every order: each row once, in the order of the whole. */
+START_TEST(test_pages)
+{
+	static const struct order_term orders[] = {{ORDER_METRIC, 0, true},
+						   {ORDER_METRIC, 0, false},
+						   {ORDER_DIMENSION, DIM_PROPERTY, true},
+						   {ORDER_DATE, 0, true}};
+	const struct slice key = SLICE_LIT("key");
+	struct cells *c;
+	char name[16];
+
+	ask(UNIT_PERCENT, "rooms_sold", "rooms_available", DIM_BIT(DIM_PROPERTY), GRANULARITY_DAY,
+	    "2026-01-01", "2026-01-03");
+	c = cells_new(&request, 1000, arena);
+	for (int i = 0; i < 5; i++) {
+		(void)snprintf(name, sizeof(name), "p%d", i);
+		put(c, "rooms_sold", i % 2 != 0 ? "1" : "2", (struct where){"2", name, NULL, NULL});
+		put(c, "rooms_available", "3", (struct where){"2", name, NULL, NULL});
+	}
+	cells_finish(c);
+	for (size_t o = 0; o < ARRAY_SIZE(orders); o++) {
+		struct strbuf whole = STRBUF_INIT, pages = STRBUF_INIT;
+		const struct table *t;
+		struct json_writer w;
+
+		request.order[0] = orders[o];
+		request.norder = 1;
+		request.limit = 0;
+		request.cursor = NULL;
+		t = table_new(c, "question", key, arena);
+		ck_assert_ptr_null(table_next_cursor(t));
+		jw_init(&w, &whole);
+		table_write_rows(t, &w);
+		request.limit = 1 + (int64_t)o;
+		do {
+			t = table_new(c, "question", key, arena);
+			ck_assert_ptr_nonnull(t);
+			if (pages.len > 0)
+				pages.ptr[pages.len - 1] = ','; /* for the bracket */
+			jw_init(&w, &pages);
+			table_write_rows(t, &w);
+			request.cursor = table_next_cursor(t);
+		} while (request.cursor != NULL);
+		for (char *p = pages.ptr; (p = strstr(p, ",[")) != NULL;)
+			memmove(p + 1, p + 2, strlen(p + 2) + 1);
+		ck_assert_str_eq(pages.ptr, strbuf_cstr(&whole));
+		strbuf_clear(&whole);
+		strbuf_clear(&pages);
+	}
+}
+END_TEST
+
+START_TEST(test_cursor)
+{
+	const struct slice key = SLICE_LIT("key");
+	const char *sealed = cursor_seal(key, "a question", SLICE_LIT("[1,null]"), arena);
+	struct slice opened;
+	char *forged;
+
+	ck_assert_int_eq(cursor_open(key, "a question", sealed, arena, &opened), 0);
+	ck_assert(slice_eq(opened, SLICE_LIT("[1,null]")));
+	ck_assert_int_eq(cursor_open(key, "another", sealed, arena, &opened), -EINVAL);
+	ck_assert_int_eq(cursor_open(SLICE_LIT("kex"), "a question", sealed, arena, &opened),
+			 -EINVAL);
+	ck_assert_int_eq(cursor_open(key, "a question", "", arena, &opened), -EINVAL);
+	for (size_t i = 0; i < strlen(sealed); i++) { /* each character counts */
+		forged = arena_strdup(arena, sealed);
+		forged[i] = forged[i] == '0' ? '1' : '0';
+		ck_assert_int_eq(cursor_open(key, "a question", forged, arena, &opened), -EINVAL);
+		forged[i] = '\0';
+		ck_assert_int_eq(cursor_open(key, "a question", forged, arena, &opened), -EINVAL);
+	}
+}
+END_TEST
+
 START_TEST(test_limit)
 {
 	struct cells *c;
@@ -268,6 +429,11 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_currencies);
 	tcase_add_test(tc, test_rooms_of_currencies);
 	tcase_add_test(tc, test_shares);
+	tcase_add_test(tc, test_figures_beside_amounts);
+	tcase_add_test(tc, test_share_beside_amounts);
+	tcase_add_test(tc, test_compared);
+	tcase_add_test(tc, test_pages);
+	tcase_add_test(tc, test_cursor);
 	tcase_add_test(tc, test_limit);
 	tcase_add_test(tc, test_i128);
 	suite_add_tcase(s, tc);
