@@ -319,18 +319,18 @@ static double real_of(const struct value *v)
 	return v->kind == VALUE_INTEGER ? (double)v->integer : v->real;
 }
 
-/* The metric's members of a row, of its sums in each window. */
+/* The metric's members of a row; compared NULL: there is one window. */
 static void write_metric(const struct table *t, struct json_writer *w, size_t metric,
-			 const struct sums *const sums[WINDOWS_MAX])
+			 const struct sums *asked, const struct sums *compared)
 {
 	const struct metric_def *m = t->request->metrics[metric];
-	struct value now = value_of(m, sums[WINDOW_ASKED]), before;
+	struct value now = value_of(m, asked), before;
 
 	jw_key(w, m->key);
 	write_value(w, m, &now);
-	if (t->nwindows == 1)
+	if (compared == NULL)
 		return;
-	before = value_of(m, sums[WINDOW_COMPARED]);
+	before = value_of(m, compared);
 	write_name(w, m->key, TABLE_SUFFIX_PREVIOUS);
 	write_value(w, m, &before);
 	write_name(w, m->key, TABLE_SUFFIX_CHANGE);
@@ -366,11 +366,11 @@ void table_write_rows(const struct table *t, struct json_writer *w)
 		jw_object(w);
 		write_dimensions(t, w, row);
 		for (size_t m = 0; m < t->request->nmetrics; m++) {
-			const struct sums *sums[WINDOWS_MAX];
-
-			for (size_t n = 0; n < t->nwindows; n++)
-				sums[n] = cells_sums(t->cells, n, row->group, row->period, m);
-			write_metric(t, w, m, sums);
+			write_metric(t, w, m,
+				     cells_sums(t->cells, WINDOW_ASKED, row->group, row->period, m),
+				     t->nwindows == 1 ? NULL
+						      : cells_sums(t->cells, WINDOW_COMPARED,
+								   row->group, row->period, m));
 		}
 		jw_end(w);
 	}
@@ -420,10 +420,8 @@ void table_write_totals(const struct table *t, struct json_writer *w)
 		jw_str(w, cells_currency(t->cells));
 	}
 	for (size_t m = 0; m < t->request->nmetrics; m++) {
-		const struct sums *sums[WINDOWS_MAX] = {&total[m][WINDOW_ASKED],
-							&total[m][WINDOW_COMPARED]};
-
-		write_metric(t, w, m, sums);
+		write_metric(t, w, m, &total[m][WINDOW_ASKED],
+			     t->nwindows == 1 ? NULL : &total[m][WINDOW_COMPARED]);
 	}
 	jw_end(w);
 }
