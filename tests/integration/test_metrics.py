@@ -51,6 +51,14 @@ def stay(verbs, rate, kind="sold", channel="direct", end=NEXT):
         yield reservation_event(verb, rsv, extra, f"{DAY if n == 0 else NEXT}T{15 + n}:00:00Z")
 
 
+def payment_event(outcome, method):
+    return {"id": "evt_" + ulid(), "subject": f"melmastoon.payment.transaction.{outcome}.v1",
+            "occurredAt": f"{DAY}T12:00:00Z", "tenantId": TENANT, "producedBy": {"service": "payment-service"},
+            "metadata": {"schemaVersion": 1, "retentionClass": "regulated"},
+            "payload": {"transactionId": "txn_" + ulid(), "paymentId": "pay_" + ulid(), "propertyId": PROPERTY,
+                        "amount": money(100), "method": method}}
+
+
 def golden_events():
     stayed = ("checked_in", "checked_out")
     yield property_event("published", {"propertyId": PROPERTY, "name": {"default": "Golden"}, "country": "PT",
@@ -77,6 +85,8 @@ def golden_events():
     for _ in range(2):
         yield from stay(("no_show",), 100)
     yield from stay(("cancelled",), 100)
+    for outcome, method in (("captured", "card"),) * 3 + (("failed", "card"), ("captured", "cash")):
+        yield payment_event(outcome, method)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +114,8 @@ GOLDEN = {
     "revpar": "72916667",
     "cancellation_rate": Fraction(1, 82),
     "no_show_rate": Fraction(2, 81),
+    "lead_time_days": 44,  # booked on 1 April
+    "payment_success_rate": Fraction(4, 5),
     "alos": None,  # departures of the day itself: only day use, which is no stay
 }
 
@@ -123,9 +135,22 @@ def test_alos_counts_departures(golden):
     assert golden("alos", dateRange={"from": NEXT, "to": NEXT})["rows"] == [{"alos": 1}]
 
 
+def test_cancellation_by_booking_date(golden):
+    booked = golden("cancellation_rate_booked", dateRange={"from": "2026-04-01", "to": "2026-04-01"})
+    assert booked["rows"] == [{"cancellation_rate_booked": pytest.approx(1 / 82)}]
+    assert golden("cancellation_rate_booked")["rows"] == [{"cancellation_rate_booked": None}]
+
+
+def test_payments_by_method(golden):
+    rows = golden("payment_success_rate", dimensions=["method"])["rows"]
+    assert rows == [{"method": "card", "payment_success_rate": 0.75}, {"method": "cash", "payment_success_rate": 1}]
+
+
 def test_channel_mix_sums_to_one(golden):
     rows = {row["channel"]: row["channel_mix"] for row in golden("channel_mix")["rows"]}
     assert rows == {"direct": pytest.approx(0.6), "ota": pytest.approx(0.4)}
+    revenue = {row["channel"]: row["channel_mix_revenue"] for row in golden("channel_mix_revenue")["rows"]}
+    assert revenue == {"direct": pytest.approx(0.6), "ota": pytest.approx(0.4)}
     bookings = golden("channel_mix_bookings")["rows"]
     assert sum(row["channel_mix_bookings"] for row in bookings) == pytest.approx(1)
 
