@@ -6,8 +6,7 @@
 
 #define VALUE_MAX   200
 #define VERSION_MAX 1000000
-#define YEAR_FIRST  1000 /* dates between them stay dates when they are moved and rounded */
-#define YEAR_LAST   8999
+#define YEAR_FIRST  12 /* a window has 10 years and moves by as many, at most */
 
 static const char *const preset_names[PRESET_COUNT] = {
 	[PRESET_TODAY] = "today",
@@ -107,20 +106,11 @@ static void read_metrics(struct reading *rd, const struct json *v)
 
 /* ---- dateRange, compareTo, asOf, params */
 
-static bool date_of(const char *text, int32_t *ret)
-{
-	int year;
-
-	if (text == NULL || timestamp_parse_date(slice_of(text), ret) < 0)
-		return false;
-	year = timestamp_civil(*ret).year;
-	return year >= YEAR_FIRST && year <= YEAR_LAST;
-}
-
 static void check_window(struct reading *rd, const char *from, const char *to)
 {
 	struct request *r = rd->request;
-	bool from_ok = date_of(from, &r->from), to_ok = date_of(to, &r->to);
+	bool from_ok = from != NULL && timestamp_parse_date(slice_of(from), &r->from) == 0;
+	bool to_ok = to != NULL && timestamp_parse_date(slice_of(to), &r->to) == 0;
 
 	if (!from_ok)
 		faults_add(rd->faults, rd->arena, "dateRange.from", "must be a date YYYY-MM-DD");
@@ -237,6 +227,19 @@ static const struct {
 	{"cursor", OF_QUERY, reading_cursor},
 };
 
+/* What a window is moved to, or rounded down to, must be a date too. */
+static void check_far_dates(struct reading *rd)
+{
+	const struct request *r = rd->request;
+	bool moved = r->comparison != COMPARE_NONE || r->calendar.solar_hijri ||
+		     r->calendar.granularity == GRANULARITY_WEEK;
+
+	if (moved && r->preset == PRESET_NONE && timestamp_civil(r->from).year < YEAR_FIRST)
+		faults_add(rd->faults, rd->arena, "dateRange",
+			   "must be after the year %d for this calendar or comparison",
+			   YEAR_FIRST - 1);
+}
+
 static void check_names(struct reading *rd, const struct json *root, unsigned where)
 {
 	for (size_t i = 0; i < json_len(root); i++) {
@@ -265,6 +268,7 @@ static void read_members(struct reading *rd, const struct json *root, unsigned w
 				   "is not available: amounts come in the currencies they have");
 	}
 	check_names(rd, root, where);
+	check_far_dates(rd);
 }
 
 struct json *request_parse(struct slice body, struct arena *a, struct faults *f)

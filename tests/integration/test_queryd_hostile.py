@@ -530,7 +530,7 @@ ODD_REQUESTS = [  # method, path, body, status, code
     *((method, path, None, 405, "GENERAL.METHOD_NOT_ALLOWED")
       for method in ("OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "FOO")
       for path in ("metrics", "metrics/adr:compute", "projections", "etl/jobs/x", "data-quality")),
-    ("POST", "metrics", {}, 405, None), ("GET", "metrics/adr:compute", None, 405, None),
+    ("POST", "metrics", {}, 400, None), ("PUT", "metrics", {}, 405, None), ("GET", "metrics/adr:compute", None, 405, None),
     ("GET", "projections/dim_tenant:refresh", None, 405, None), ("POST", "projections", {}, 405, None),
 ]
 

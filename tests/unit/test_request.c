@@ -95,7 +95,9 @@ static const struct {
 	{"{\"currency\":\"USD\"}", "currency"},
 	{"{\"compareTo\":\"next_period\"}", "compareTo"},
 	{"{\"calendar\":\"julian\"}", "calendar"},
-	{"{\"dateRange\":{\"from\":\"0999-12-31\",\"to\":\"1000-01-02\"}}", "dateRange.from"},
+	{"{\"dateRange\":{\"from\":\"0011-12-31\",\"to\":\"0012-01-02\"},"
+	 "\"compareTo\":\"previous_period\"}",
+	 "dateRange"},
 	{"{\"asOf\":\"2026-01-01T00:00:00Z\"}", "asOf"},
 	{"{\"params\":{\"days\":7}}", "params.days"},
 	{"{\"params\":{\"weeks\":7}}", "params"},
