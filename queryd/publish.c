@@ -134,7 +134,8 @@ static void store(const struct call *c, const struct definition *d, const char *
 				      d->definition};
 
 	memcpy(k->params[0], params, sizeof(params));
-	memcpy(k->params[1], params, 2 * sizeof(*params));
+	k->params[1][0] = key;
+	k->params[1][1] = hash;
 	k->location = METRICS_PATH;
 	k->stmts[0] = (struct pgstmt){&SQL_queryd_publish_metric, k->params[0]};
 	k->stmts[1] = (struct pgstmt){&SQL_queryd_read_idempotency, k->params[1]};
