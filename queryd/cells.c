@@ -348,7 +348,7 @@ static bool shown(const struct cells *c, const struct group *g)
 
 void cells_finish(struct cells *c)
 {
-	static const char *const everything[DIM_COUNT] = {NULL};
+	const char *const everything[DIM_COUNT] = {[DIM_CURRENCY] = c->request->currency};
 	unsigned last = DIM_BIT(DIM_CURRENCY);
 	size_t kept = 0;
 

@@ -210,8 +210,9 @@ static void on_computed(void *arg, const struct pgresult *r, const struct err *e
 	struct compute *c = j->compute;
 	const struct queryd_config *conf = daemon_conf(c->st->daemon);
 	struct run_report report;
-	const struct cells *cells;
+	struct cells *cells;
 	const struct table *table;
+	struct err bad = ERR_INIT;
 	struct strbuf data = STRBUF_INIT;
 	struct answer a;
 
@@ -221,10 +222,8 @@ static void on_computed(void *arg, const struct pgresult *r, const struct err *e
 		end_all(j, NULL, compute_problem(e), "The query could not be answered in time.");
 		return;
 	}
-	cells = run_cells(&j->run, r, (size_t)conf->result_cells, j->arena);
-	if (cells == NULL) {
-		end_all(j, NULL, PROBLEM_QUERY_REJECTED,
-			"The result would be too large: ask for fewer groups or periods.");
+	if (run_cells(&j->run, r, (size_t)conf->result_cells, j->arena, &cells, &bad) < 0) {
+		end_all(j, NULL, PROBLEM_QUERY_REJECTED, bad.msg);
 		return;
 	}
 	table = table_new(cells, j->question, seal_key(c), j->arena);

@@ -139,11 +139,13 @@ static void on_run(void *arg, const struct pgresult *r, const struct err *e)
 	const struct queryd_config *conf = daemon_conf(x->st->daemon);
 	struct strbuf out = STRBUF_INIT;
 	struct json_writer w;
-	const struct cells *cells = NULL;
+	struct cells *cells = NULL;
+	struct err bad = ERR_INIT;
 	struct run_report report;
 
-	if (e == NULL)
-		cells = run_cells(&x->run, r, (size_t)conf->result_cells, httpd_arena(x->http));
+	if (e == NULL && run_cells(&x->run, r, (size_t)conf->result_cells, httpd_arena(x->http),
+				   &cells, &bad) < 0)
+		cells = NULL;
 	if (cells != NULL) {
 		run_report(&x->run, r, &report);
 		httpd_set_header(

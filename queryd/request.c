@@ -155,6 +155,21 @@ bool request_uses_source(const struct request *r, size_t source)
 	return used;
 }
 
+static bool amount_of(const struct part *p, const struct source *s)
+{
+	return p != NULL && p->money && p->source == s;
+}
+
+bool request_converts(const struct request *r, const struct source *s)
+{
+	bool amounts = false;
+
+	for (size_t i = 0; i < r->nmetrics; i++)
+		amounts |= amount_of(r->metrics[i]->numerator, s) ||
+			   amount_of(r->metrics[i]->denominator, s);
+	return r->currency != NULL && amounts;
+}
+
 /* ---- the canonical form */
 
 static void append_list(struct strbuf *out, const struct value_list *l)
@@ -173,8 +188,9 @@ void request_normal_form(const struct request *r, bool paging, struct strbuf *ou
 		strbuf_appendf(out, "@%d=", r->metrics[i]->version);
 		strbuf_append_json(out, slice_of(r->metrics[i]->hash));
 	}
-	strbuf_appendf(out, " %d..%d c%d g%d s%d w%d d%x l%lld ", r->from, r->to,
-		       (int)r->comparison, (int)r->calendar.granularity, r->calendar.solar_hijri,
+	strbuf_appendf(out, " %s %d..%d c%d g%d s%d w%d d%x l%lld ",
+		       r->currency != NULL ? r->currency : "-", r->from, r->to, (int)r->comparison,
+		       (int)r->calendar.granularity, r->calendar.solar_hijri,
 		       r->calendar.granularity == GRANULARITY_WEEK ? r->calendar.week_start : 0,
 		       r->dimensions, (long long)r->lag_days);
 	for (int d = 0; d < DIM_FILTERS; d++) {

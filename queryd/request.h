@@ -79,8 +79,9 @@ struct request {
 	struct calendar calendar; /* its weeks once it is resolved */
 	unsigned dimensions;      /* asked for */
 	struct value_list in[DIM_FILTERS], out[DIM_FILTERS];
-	const char *as_of; /* RFC 3339, UTC: as it was known then; NULL: now */
-	int64_t lag_days;  /* params.days; 0: not given */
+	const char *currency; /* that amounts are converted to; NULL: they keep theirs */
+	const char *as_of;    /* RFC 3339, UTC: as it was known then; NULL: now */
+	int64_t lag_days;     /* params.days; 0: not given */
 	struct order_term order[REQUEST_ORDER_MAX];
 	size_t norder;
 	int64_t limit;      /* rows; 0: all */
@@ -124,6 +125,8 @@ void window_write(struct window w, struct json_writer *out); /* {from, to} */
 unsigned request_group_dimensions(const struct request *r); /* asked for and implied */
 bool request_has_share(const struct request *r);
 bool request_uses_source(const struct request *r, size_t source);
+/* Whether amounts of the source are converted: it then says the day of each. */
+bool request_converts(const struct request *r, const struct source *s);
 
 /* The request in one canonical form, the same for any two that mean the same (resolved). Without
  * `paging` it says what is asked, not which rows of it. */

@@ -4,9 +4,10 @@
 #include "common/num.h"
 #include "common/timestamp.h"
 
-#define VALUE_MAX   200
-#define VERSION_MAX 1000000
-#define YEAR_FIRST  12 /* a window has 10 years and moves by as many, at most */
+#define VALUE_MAX    200
+#define VERSION_MAX  1000000
+#define CURRENCY_LEN 3
+#define YEAR_FIRST   12 /* a window has 10 years and moves by as many, at most */
 
 static const char *const preset_names[PRESET_COUNT] = {
 	[PRESET_TODAY] = "today",
@@ -200,6 +201,22 @@ static void read_params(struct reading *rd, const struct json *v)
 			   REQUEST_LAG_MAX);
 }
 
+static void read_currency(struct reading *rd, const struct json *v)
+{
+	const char *code = json_string_or_null(v);
+	struct request *r = rd->request;
+	bool amounts = (request_group_dimensions(r) & DIM_BIT(DIM_CURRENCY)) != 0;
+
+	if (code == NULL || strlen(code) != CURRENCY_LEN ||
+	    strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != CURRENCY_LEN)
+		faults_add(rd->faults, rd->arena, "currency", "must be a code of ISO 4217");
+	else if (!amounts && r->nmetrics > 0)
+		faults_add(rd->faults, rd->arena, "currency",
+			   "is for amounts: none of the metrics is one");
+	else
+		r->currency = arena_strdup(rd->arena, code);
+}
+
 /* ---- the members */
 
 enum { OF_COMPUTE = 1, OF_QUERY = 2, OF_BOTH = OF_COMPUTE | OF_QUERY };
@@ -221,7 +238,7 @@ static const struct {
 	{"compareTo", OF_BOTH, read_compare_to},
 	{"asOf", OF_BOTH, read_as_of},
 	{"params", OF_BOTH, read_params},
-	{"currency", OF_BOTH, NULL}, /* see read_members() */
+	{"currency", OF_BOTH, read_currency},
 	{"orderBy", OF_QUERY, reading_order_by},
 	{"limit", OF_QUERY, reading_limit},
 	{"cursor", OF_QUERY, reading_cursor},
@@ -263,9 +280,6 @@ static void read_members(struct reading *rd, const struct json *root, unsigned w
 			continue;
 		if (members[i].read != NULL)
 			members[i].read(rd, v);
-		else if (strcmp(members[i].name, "currency") == 0)
-			faults_add(rd->faults, rd->arena, "currency",
-				   "is not available: amounts come in the currencies they have");
 	}
 	check_names(rd, root, where);
 	check_far_dates(rd);

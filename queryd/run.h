@@ -10,7 +10,7 @@
 #include "queryd/cache.h"
 #include "queryd/cells.h"
 
-#define RUN_STMTS_MAX (4 + WINDOWS_MAX * SOURCE_COUNT)
+#define RUN_STMTS_MAX (5 + WINDOWS_MAX * SOURCE_COUNT)
 
 struct run {
 	const struct request *request; /* resolved */
@@ -20,7 +20,8 @@ struct run {
 	size_t nsources;
 	const char *tables[CACHE_TABLES_MAX]; /* read by them, ended by NULL */
 	size_t ntables;
-	const char *const *params[WINDOWS_MAX]; /* of every source statement over the window */
+	/* of the source statements over the window; daily: of those whose amounts are converted */
+	const char *const *params[WINDOWS_MAX], *const *daily[WINDOWS_MAX];
 	struct pgstmt stmts[RUN_STMTS_MAX];
 	size_t nstmts;
 };
@@ -34,9 +35,10 @@ struct run_report {
 
 /* Everything lives in the arena; the request is borrowed. */
 void run_prepare(struct run *run, const struct request *r, struct arena *a);
-/* r: of query_start() with run->stmts. NULL when there are over `max` cells. */
-struct cells *run_cells(const struct run *run, const struct pgresult *r, size_t max,
-			struct arena *a);
+/* r: of query_start() with run->stmts. -E2BIG when there are over `max` cells, -ENOENT when a rate
+ * of exchange is missing: a sentence for the client. */
+int run_cells(const struct run *run, const struct pgresult *r, size_t max, struct arena *a,
+	      struct cells **ret, struct err *e) MUST_CHECK;
 void run_report(const struct run *run, const struct pgresult *r, struct run_report *ret);
 
 #endif

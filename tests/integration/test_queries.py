@@ -273,7 +273,7 @@ def test_refused_queries(group):
         ({"metrics": ["adr"], "limit": 0}, "limit"), ({"metrics": ["adr"], "version": 1}, "version"),
         ({"metrics": ["adr"], "asOf": "2025-01-01T00:00:00Z"}, "asOf"),
         ({"metrics": ["adr"], "params": {"days": 7}}, "params.days"),
-        ({"metrics": ["adr"], "currency": "USD"}, "currency"),
+        ({"metrics": ["rooms_sold"], "currency": "USD"}, "currency"),
     ]
     for query, field in cases:
         problem = group.run(**query, check=400)
