@@ -20,7 +20,7 @@ endif
 
 # ---- the Debian packages that the project builds, tests and runs with; listed here and nowhere else
 DEPS_BUILD := gcc make pkg-config mawk libevent-dev libpq-dev libhiredis-dev libcurl4-openssl-dev \
-	libcjson-dev libzmq3-dev libssl-dev
+	libcjson-dev libzmq3-dev libssl-dev libpg-query-dev
 DEPS_RUN   := postgresql-15 postgresql-client-15 redis-server openssl curl
 DEPS_TEST  := check python3 python3-pytest python3-pytest-xdist python3-zmq jose
 DEPS_BENCH := wrk
@@ -56,7 +56,8 @@ VERSION      := $(shell git describe --always --dirty 2>/dev/null || echo unknow
 CPPFLAGS     := -D_GNU_SOURCE -I. -I$(B)/gen $(THIRD_CFLAGS)
 CFLAGS       := -std=c17 -fPIE -pthread $(WARN) $(CFLAGS_$(MODE)) $(EXTRA_CFLAGS)
 LDFLAGS      := -pthread $(LDFLAGS_$(MODE))
-LDLIBS       := $(THIRD_LIBS) -lm
+# queryd reads tenants' SQL with Postgres' parser; its archive, so that nothing is loaded elsewhere
+LDLIBS       := $(THIRD_LIBS) -l:libpg_query.a -lm
 
 # ---- what there is to build
 BINS :=

@@ -7,7 +7,7 @@
  *	containers  a table of their children (the count is in valueint), because cJSON's lists make
  *	            `for (i < json_len(v)) json_at(v, i)` quadratic
  *
- * Recursion is bounded by JSON_DEPTH_MAX everywhere.
+ * Recursion is bounded by the depth that the text was parsed with.
  */
 #include "common/json.h"
 
@@ -28,6 +28,7 @@
 struct scan {
 	struct slice text;
 	size_t at;
+	unsigned depth_max;
 	const char *fault; /* at `at`; the first one stays */
 };
 
@@ -167,7 +168,7 @@ static bool scan_container(struct scan *s, unsigned depth)
 	bool object = peek(s) == '{';
 	char close = object ? '}' : ']';
 
-	if (depth == JSON_DEPTH_MAX)
+	if (depth == s->depth_max)
 		return fail(s, "nested too deep");
 	s->at++;
 	if (skip_space(s) == close) {
@@ -324,7 +325,14 @@ static const char *annotate(cJSON *n, struct slice *rest)
 
 int json_parse(struct slice text, size_t max, struct json **ret, struct err *e)
 {
-	struct scan s = {.text = text.len > 0 ? text : SLICE_LIT("")}; /* NULL + 0 is undefined */
+	return json_parse_nested(text, max, JSON_DEPTH_MAX, ret, e);
+}
+
+int json_parse_nested(struct slice text, size_t max, unsigned depth_max, struct json **ret,
+		      struct err *e)
+{
+	struct scan s = {.text = text.len > 0 ? text : SLICE_LIT(""), /* NULL + 0 is undefined */
+			 .depth_max = depth_max};
 	const char *twice;
 	cJSON *root;
 	int r;

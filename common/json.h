@@ -14,12 +14,16 @@
 
 struct json; /* opaque node */
 
-#define JSON_DEPTH_MAX 64
+#define JSON_DEPTH_MAX  64
+#define JSON_NESTED_MAX 500
 
 enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
 /* Parses at most max bytes. -EINVAL with the byte offset of the first fault. */
 int json_parse(struct slice text, size_t max, struct json **ret, struct err *e) MUST_CHECK;
+/* The same for what a library wrote for us and not a client; at most JSON_NESTED_MAX deep. */
+int json_parse_nested(struct slice text, size_t max, unsigned depth_max, struct json **ret,
+		      struct err *e) MUST_CHECK;
 void json_free(struct json *root);
 
 enum json_kind json_kind(const struct json *v);
