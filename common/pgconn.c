@@ -85,6 +85,9 @@ void pgconn_finish(struct pgconn *c)
 	c->cancel = NULL;
 	if (c->spent)
 		pgconn_drop(c);
+	PQclear(c->gathered);
+	c->gathered = NULL;
+	c->gathered_bytes = 0;
 	c->phase = PGOP_NONE;
 	c->results = (struct pgresult){.items = NULL};
 	if (err.code != 0)
@@ -240,6 +243,13 @@ static bool send_statement(struct pgconn *c, const struct pgstmt *p)
 {
 	const struct sql_stmt *s = p->stmt;
 
+	if (s->name[0] == '\0') {
+		if (PQsendQueryParams(c->pg, s->text, s->nparams, NULL, p->params, NULL, NULL, 0) ==
+		    0)
+			return false;
+		step_push(c, s, false);
+		return true;
+	}
 	if (!is_prepared(c, s)) {
 		if (PQsendPrepare(c->pg, s->name, s->text, 0, NULL) == 0)
 			return false;
@@ -262,10 +272,12 @@ void pgconn_batch(struct pgconn *c, const struct pgstmt *stmts, size_t n, int64_
 	ok = PQenterPipelineMode(c->pg) != 0; /* also when it is in it already */
 	for (size_t i = 0; i < n && ok; i++)
 		ok = send_statement(c, &stmts[i]);
-	if (ok && PQpipelineSync(c->pg) != 0)
-		pgconn_arm(c);
-	else
+	if (!ok || PQpipelineSync(c->pg) == 0) {
 		pgconn_refused(c);
+		return;
+	}
+	pgconn_expect_step(c);
+	pgconn_arm(c);
 }
 
 void pgconn_exec(struct pgconn *c, const struct sql_stmt *s, const char *const *params,

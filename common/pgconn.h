@@ -6,6 +6,8 @@
  *   exec    one prepared statement (prepared lazily under its name, extended protocol)
  *   batch   several statements in one pipeline with one sync: an implicit transaction (all or
  *           nothing, one round trip, results in order)
+ *           A statement whose name is "" is somebody's text: it is not kept, and ends the op with
+ *           -E2BIG when its result grows beyond 16 MiB
  *   script  simple-protocol text of several statements, feeding the COPY … FROM STDIN in it in
  *           order from the given buffers (binary or text), results in order
  * Parameters and results are text; NULL parameters are NULL pointers. Parameters, the script's text
@@ -87,6 +89,17 @@ size_t pgresult_rows(const struct pgresult *r, size_t i);
 size_t pgresult_columns(const struct pgresult *r, size_t i);
 int64_t pgresult_affected(const struct pgresult *r, size_t i); /* of the command tag; 0 if none */
 const char *pgresult_column_name(const struct pgresult *r, size_t i, size_t column);
+enum pg_type {
+	PG_TYPE_BOOL,
+	PG_TYPE_INT,   /* int2, int4, int8 */
+	PG_TYPE_FLOAT, /* float4, float8 */
+	PG_TYPE_NUMERIC,
+	PG_TYPE_DATE,
+	PG_TYPE_TIMESTAMP, /* without zone */
+	PG_TYPE_TIMESTAMPTZ,
+	PG_TYPE_TEXT, /* and whatever else */
+};
+enum pg_type pgresult_column_type(const struct pgresult *r, size_t i, size_t column);
 /* The text, or NULL for SQL null. Out of range is a bug (ASSERT). */
 const char *pgresult_text(const struct pgresult *r, size_t i, size_t row, size_t column);
 struct slice pgresult_slice(const struct pgresult *r, size_t i, size_t row, size_t column);

@@ -26,11 +26,18 @@ enum take {
 	TAKE_BROKEN, /* an answer that makes no sense: the connection is useless */
 };
 
+static bool is_unnamed(const struct pgconn *c)
+{
+	return c->step < c->nsteps && c->steps[c->step].stmt->name[0] == '\0';
+}
+
 const char *pgconn_op_name(const struct pgconn *c)
 {
 	if (c->phase != PGOP_PIPELINE)
 		return c->phase == PGOP_OPEN ? "connect" : "script";
-	return c->step < c->nsteps ? c->steps[c->step].stmt->name : "commit";
+	if (c->step >= c->nsteps)
+		return "commit";
+	return is_unnamed(c) ? "unnamed" : c->steps[c->step].stmt->name;
 }
 
 static bool is_success(const PGresult *res)
@@ -75,6 +82,62 @@ static enum take take_nonsense(struct pgconn *c, PGresult *res)
 	return TAKE_BROKEN;
 }
 
+/* ---- rows of an unnamed statement: text that a client wrote, so its result is bounded here, row
+ * by row, and not when all of it is in memory */
+
+void pgconn_expect_step(struct pgconn *c)
+{
+	if (is_unnamed(c) && c->err.code == 0)
+		(void)PQsetSingleRowMode(c->pg); /* refused when the step was skipped */
+}
+
+/* Moves the row of `res` to those gathered. */
+static void gather(struct pgconn *c, const PGresult *res)
+{
+	int row;
+
+	if (c->gathered == NULL)
+		c->gathered = PQcopyResult(res, PG_COPYRES_ATTRS);
+	ASSERT(c->gathered != NULL);
+	row = PQntuples(c->gathered);
+	c->gathered_bytes += PGCONN_ROW_OVERHEAD;
+	for (int column = 0; column < PQnfields(res); column++) {
+		bool null = PQgetisnull(res, 0, column) != 0;
+		int len = PQgetlength(res, 0, column);
+		/* libpq wants it writable, and copies it */
+		char *value = null ? NULL : PQgetvalue(res, 0, column);
+		int ok = PQsetvalue(c->gathered, row, column, value, null ? -1 : len);
+
+		ASSERT(ok != 0);
+		c->gathered_bytes += (size_t)len;
+	}
+}
+
+static void take_row(struct pgconn *c, PGresult *res)
+{
+	if (c->err.code == 0)
+		gather(c, res);
+	PQclear(res);
+	if (c->err.code == 0 && c->gathered_bytes > PGCONN_GATHER_MAX) {
+		(void)err_set(&c->err, -E2BIG, "the result has more than %zu bytes",
+			      PGCONN_GATHER_MAX);
+		pgconn_cancel(c);
+	}
+}
+
+/* The result that ends the step: it has the command's tag, and the rows when there were none. */
+static PGresult *take_gathered(struct pgconn *c, PGresult *res)
+{
+	PGresult *all = c->gathered;
+
+	if (all == NULL)
+		return res;
+	PQclear(res);
+	c->gathered = NULL;
+	c->gathered_bytes = 0;
+	return all;
+}
+
 static void mark_prepared(struct pgconn *c, const struct sql_stmt *s)
 {
 	if (c->nprepared == c->prepared_cap) {
@@ -93,13 +156,18 @@ static enum take take_pipeline(struct pgconn *c, PGresult *res)
 
 	if (res == NULL) {
 		c->step++;
+		pgconn_expect_step(c);
 		return c->step <= c->nsteps + 1 ? TAKE_MORE : take_nonsense(c, res);
 	}
 	if (status == PGRES_FATAL_ERROR)
 		return take_error(c, res);
+	if (status == PGRES_SINGLE_TUPLE) {
+		take_row(c, res);
+		return TAKE_MORE;
+	}
 	if (is_success(res) && c->step < c->nsteps) {
 		if (!c->steps[c->step].prepare) {
-			pgresult_push(&c->results, res);
+			pgresult_push(&c->results, take_gathered(c, res));
 			return TAKE_MORE;
 		}
 		mark_prepared(c, c->steps[c->step].stmt);

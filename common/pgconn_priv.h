@@ -72,11 +72,16 @@ struct pgconn {
 	struct pgresult results;
 	struct pgstep *steps; /* PIPELINE */
 	size_t nsteps, steps_cap, step;
+	PGresult *gathered; /* rows so far of an unnamed statement, which come one by one */
+	size_t gathered_bytes;
 	struct slice *copies; /* SCRIPT and COPY; a copy of the array, the bytes are borrowed */
 	size_t ncopies, copy, copied;
 };
 
 #define PGCONN_MAGIC OBJ_MAGIC(0x50)
+
+#define PGCONN_GATHER_MAX   ((size_t)16 << 20) /* bytes of the result of an unnamed statement */
+#define PGCONN_ROW_OVERHEAD 64                 /* what libpq keeps for a row, about */
 
 /* --- pgconn.c */
 /* pgconn_open with libpq's own keywords (NULL-terminated arrays, borrowed for the call). */
@@ -101,6 +106,8 @@ void pgconn_refused(struct pgconn *c);
 /* What errors of the running op are about: the statement's name, "commit", "script" or "connect".
  */
 const char *pgconn_op_name(const struct pgconn *c);
+/* Before the first result of a step of a pipeline is looked for. */
+void pgconn_expect_step(struct pgconn *c);
 void pgconn_progress(struct pgconn *c); /* as far as it goes without blocking */
 void pgconn_arm(struct pgconn *c);      /* flushes and watches what is needed next */
 /* The cancel request of c has ended; !sure: it may still hit a later statement. */

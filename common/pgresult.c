@@ -68,6 +68,27 @@ const char *pgresult_column_name(const struct pgresult *r, size_t i, size_t colu
 	return PQfname(item_at(r, i), (int)column);
 }
 
+/* The object ids of pg_type, which never change. */
+static const struct {
+	Oid oid;
+	enum pg_type type;
+} column_types[] = {
+	{16, PG_TYPE_BOOL},          {20, PG_TYPE_INT},    {21, PG_TYPE_INT},
+	{23, PG_TYPE_INT},           {700, PG_TYPE_FLOAT}, {701, PG_TYPE_FLOAT},
+	{1700, PG_TYPE_NUMERIC},     {1082, PG_TYPE_DATE}, {1114, PG_TYPE_TIMESTAMP},
+	{1184, PG_TYPE_TIMESTAMPTZ},
+};
+
+enum pg_type pgresult_column_type(const struct pgresult *r, size_t i, size_t column)
+{
+	ASSERT(column < pgresult_columns(r, i));
+	for (size_t t = 0; t < ARRAY_SIZE(column_types); t++) {
+		if (column_types[t].oid == PQftype(item_at(r, i), (int)column))
+			return column_types[t].type;
+	}
+	return PG_TYPE_TEXT;
+}
+
 const char *pgresult_text(const struct pgresult *r, size_t i, size_t row, size_t column)
 {
 	const PGresult *res = item_at(r, i);
