@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/zsock.h"
 #include "queryd/access.h"
+#include "queryd/adhoc.h"
 #include "queryd/compute.h"
 #include "queryd/routes.h"
 #include "sql_gen.h"
@@ -193,6 +194,7 @@ int queryd_open(struct daemon *d, struct queryd *st, struct err *e)
 					  .rate = conf->tenant_rate});
 	st->cache = cache_new(st->redis, conf->cache_ttl);
 	st->compute = compute_new(st);
+	st->adhoc = adhoc_new(st);
 	daemon_condition(d, REGISTRY, false, "metrics are not loaded yet");
 	daemon_condition(d, "token keys", jwks_ready(st->jwks), "no key could be read");
 	st->control_schema = schema_check_new(d, st->control, "control schema",
@@ -221,6 +223,7 @@ void queryd_close(struct daemon *d, void *state)
 	pgpool_free(st->warehouse);
 	pgpool_free(st->control);
 	compute_free(st->compute);
+	adhoc_free(st->adhoc);
 	tenants_free(st->tenants);
 	watch_free(st->watch);
 	registry_free(st->registry);

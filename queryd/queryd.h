@@ -11,6 +11,7 @@
 #include "queryd/tenants.h"
 #include "queryd/watch.h"
 
+struct adhoc;
 struct compute;
 
 struct queryd {
@@ -27,6 +28,7 @@ struct queryd {
 	struct watch *watch;
 	struct registry *registry;
 	struct compute *compute;
+	struct adhoc *adhoc;
 	bool ready; /* the registry is loaded: requests are served */
 };
 

@@ -1,6 +1,7 @@
 /* metrics:compute and queries:run; see structured.h. */
 #include "queryd/structured.h"
 
+#include "queryd/adhoc.h"
 #include "queryd/compute.h"
 #include "queryd/result.h"
 
@@ -210,6 +211,12 @@ void structured_run(const struct call *c)
 
 	set_default_headers(c->http);
 	body = parse(c, a);
+	if (body != NULL && json_get(body, "sql") != NULL) {
+		adhoc_serve(c, body);
+		json_free(body);
+		arena_free(a);
+		return;
+	}
 	ok = body != NULL && read_envelope(c, body, a, &e);
 	if (ok && compute_read(c, e.query, a, &request, &problem) < 0) {
 		reply(c->http, &problem);

@@ -1,0 +1,23 @@
+/*
+ * A tenant's own SQL: passed by the gate, run behind a cursor in a read-only snapshot on the
+ * tenant's login, bounded in rows, bytes and time. Its results are not cached.
+ *
+ * Few run at a time in a process; the others wait in turn, one of a tenant at a time, so that
+ * neither widgets nor other tenants wait for one that scans.
+ *
+ * What the server says about a statement is never shown: a table of SQLSTATEs gives the sentence.
+ */
+#ifndef QUERYD_ADHOC_H
+#define QUERYD_ADHOC_H
+
+#include "queryd/access.h"
+
+struct adhoc;
+
+struct adhoc *adhoc_new(struct queryd *st) MUST_CHECK;
+void adhoc_free(struct adhoc *a); /* after every query has ended */
+
+/* Answers {sql, params?, dryRun?, deadlineMs?}; the body is not needed afterwards. */
+void adhoc_serve(const struct call *c, const struct json *body);
+
+#endif

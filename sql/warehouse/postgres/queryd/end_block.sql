@@ -1,0 +1,2 @@
+-- Ends the block of begin_block.sql, and the cursor in it.
+commit;
