@@ -99,6 +99,13 @@ static const char *const relations[GATE_RELATION_COUNT] = {
 #include "queryd/gate_names.def"
 };
 
+static const struct {
+	enum gate_relation view, reads;
+} derived[] = {
+#define DERIVED(view, relation) {GATE_##view, GATE_##relation},
+#include "queryd/gate_names.def"
+};
+
 static bool listed(const char *const *list, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -168,6 +175,15 @@ static const struct cte *find_cte(const struct walk *w, const char *name)
 	return NULL;
 }
 
+static void add_relation(struct gate_statement *s, size_t relation)
+{
+	s->relations |= 1U << relation;
+	for (size_t i = 0; i < ARRAY_SIZE(derived); i++) {
+		if (derived[i].view == relation)
+			s->relations |= 1U << derived[i].reads;
+	}
+}
+
 static bool check_relation(struct walk *w, const struct json *members)
 {
 	const char *schema = json_string_or_null(json_get(members, "schemaname"));
@@ -184,7 +200,7 @@ static bool check_relation(struct walk *w, const struct json *members)
 	for (size_t i = 0; i < GATE_RELATION_COUNT; i++) {
 		if (strcmp(relations[i], name) == 0 && json_get(members, "catalogname") == NULL &&
 		    (schema == NULL || strcmp(schema, "tenant_views") == 0)) {
-			w->out->relations |= 1U << i;
+			add_relation(w->out, i);
 			return true;
 		}
 	}

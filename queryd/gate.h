@@ -26,7 +26,7 @@ enum gate_relation {
 
 struct gate_statement {
 	const char *sql;      /* with $1, $2 … for the names; in the arena */
-	uint32_t relations;   /* bits of the views it reads */
+	uint32_t relations;   /* bits of the views it reads, and of those behind them */
 	bool reads_the_clock; /* current_date and the like: not a function of the data alone */
 };
 
