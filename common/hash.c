@@ -143,6 +143,23 @@ int hash_base64url_decode(struct slice s, unsigned char *out, size_t *ret_len)
 	return decode(s, '-', '_', out, ret_len);
 }
 
+void hash_base64url_encode(const void *p, size_t len, char *out)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	const unsigned char *in = p;
+	unsigned bits = 0, nbits = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		bits = (bits << 8 | in[i]) & 0xffffU;
+		for (nbits += 8; nbits >= 6; nbits -= 6)
+			*out++ = digits[bits >> (nbits - 6) & 63U];
+	}
+	if (nbits > 0)
+		*out++ = digits[bits << (6 - nbits) & 63U];
+	*out = '\0';
+}
+
 /* Both halves of the 128-bit product: every input bit reaches every output bit. */
 static uint64_t mix(uint64_t a, uint64_t b)
 {

@@ -25,6 +25,8 @@ void hash_hex(const unsigned char *p, size_t len, char *out);
  * none), unused bits zero. out holds s.len * 3 / 4 + 3 bytes. -EINVAL otherwise. */
 int hash_base64_decode(struct slice s, unsigned char *out, size_t *ret_len) MUST_CHECK;
 int hash_base64url_decode(struct slice s, unsigned char *out, size_t *ret_len) MUST_CHECK;
+/* base64url without padding, NUL-terminated: out holds (len * 4 + 2) / 3 + 1 bytes. */
+void hash_base64url_encode(const void *p, size_t len, char *out);
 /* Not cryptographic (FNV-style with a per-process random seed): for hash tables only. */
 uint64_t hash_fast(struct slice s);
 bool hash_equal_consttime(const void *a, const void *b, size_t len);

@@ -285,12 +285,18 @@ void httpd_reply_problem(struct httpd_request *r, enum problem_code code, const 
 	release(r);
 }
 
-void httpd_reply_violations(struct httpd_request *r, const struct problem_violation *v, size_t n)
+void httpd_reply_rejected(struct httpd_request *r, enum problem_code code,
+			  const struct problem_violation *v, size_t n)
 {
 	OBJ_CHECK(r, REQUEST_MAGIC);
 	if (!r->settled)
-		send_problem(r, PROBLEM_VALIDATION_FAILED, n > 0 ? v[0].message : NULL, v, n);
+		send_problem(r, code, n > 0 ? v[0].message : NULL, v, n);
 	release(r);
+}
+
+void httpd_reply_violations(struct httpd_request *r, const struct problem_violation *v, size_t n)
+{
+	httpd_reply_rejected(r, PROBLEM_VALIDATION_FAILED, v, n);
 }
 
 /* ---- requests */

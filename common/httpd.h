@@ -92,5 +92,8 @@ void httpd_reply_json(struct httpd_request *r, int status, const struct strbuf *
 /* Adds Retry-After: 1 to 429 and 503 and WWW-Authenticate: Bearer to 401, unless set already. */
 void httpd_reply_problem(struct httpd_request *r, enum problem_code code, const char *detail);
 void httpd_reply_violations(struct httpd_request *r, const struct problem_violation *v, size_t n);
+/* The same with another code than VALIDATION_FAILED. */
+void httpd_reply_rejected(struct httpd_request *r, enum problem_code code,
+			  const struct problem_violation *v, size_t n);
 
 #endif

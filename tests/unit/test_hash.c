@@ -156,6 +156,29 @@ START_TEST(test_fast_spreads)
 }
 END_TEST
 
+/* Whatever is encoded is decoded to the same bytes, at every length. */
+START_TEST(test_base64url_encode)
+{
+	unsigned char bytes[64], back[64 + 3];
+	char text[(sizeof(bytes) * 4 + 2) / 3 + 1];
+	size_t len;
+
+	hash_base64url_encode("\xfb\xff\xfe", 3, text);
+	ck_assert_str_eq(text, "-__-");
+	hash_base64url_encode("fo", 2, text);
+	ck_assert_str_eq(text, "Zm8");
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)(i * 37 + 200);
+	for (size_t n = 0; n <= sizeof(bytes); n++) {
+		hash_base64url_encode(bytes, n, text);
+		ck_assert_uint_eq(strlen(text), (n * 4 + 2) / 3);
+		ck_assert_int_eq(hash_base64url_decode(slice_of(text), back, &len), 0);
+		ck_assert_uint_eq(len, n);
+		ck_assert_int_eq(memcmp(back, bytes, n), 0);
+	}
+}
+END_TEST
+
 /* Lengths count: zero bytes at the end make another key. */
 START_TEST(test_fast_lengths)
 {
@@ -187,6 +210,7 @@ int main(void)
 	tcase_add_test(tc, test_running);
 	tcase_add_loop_test(tc, test_hmac, 0, ARRAY_SIZE(macs));
 	tcase_add_loop_test(tc, test_base64, 0, ARRAY_SIZE(encoded));
+	tcase_add_test(tc, test_base64url_encode);
 	tcase_add_test(tc, test_fast_spreads);
 	tcase_add_test(tc, test_fast_lengths);
 	tcase_add_test(tc, test_equal);
