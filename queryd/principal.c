@@ -64,18 +64,20 @@ static int compare(const void *a, const void *b)
 
 static int read_roles(struct principal *p, const struct json *list, bool *ret_all, struct err *e)
 {
+	struct strbuf known = STRBUF_INIT;
+
 	if (list == NULL || json_kind(list) != JSON_ARRAY)
 		return err_set(e, -EACCES, "roles must be an array");
-	for (size_t i = 0; i < json_len(list); i++) {
-		const char *name = json_string_or_null(json_at(list, i));
-
-		for (size_t r = 0; name != NULL && r < ARRAY_SIZE(roles); r++) {
-			if (strcmp(roles[r].role, name) == 0) {
-				p->permissions |= roles[r].permissions;
-				*ret_all |= roles[r].all_properties;
-			}
-		}
+	strbuf_append_char(&known, '{');
+	for (size_t r = 0; r < ARRAY_SIZE(roles); r++) {
+		if (!json_has(list, roles[r].role))
+			continue;
+		p->permissions |= roles[r].permissions;
+		*ret_all |= roles[r].all_properties;
+		strbuf_appendf(&known, "%s%s", known.len > 1 ? "," : "", roles[r].role);
 	}
+	strbuf_append_char(&known, '}');
+	p->roles = strbuf_take(&known);
 	return 0;
 }
 
@@ -150,6 +152,27 @@ refused:
 	return NULL;
 }
 
+struct principal *principal_embedded(const struct json *claims, struct err *e)
+{
+	struct principal *p = principal_new(claims, e);
+	const char *dashboard;
+
+	if (p == NULL)
+		return NULL;
+	if (json_string(json_get(claims, "dashboardId"), "dashboardId", &dashboard, e) < 0) {
+		principal_free(p);
+		return NULL;
+	}
+	p->permissions = PERMISSION_EMBEDDED;
+	p->embedded = xstrdup(dashboard);
+	if (json_is(json_get(claims, "properties"), "all")) {
+		p->all_properties = true;
+		free(p->scope);
+		p->scope = scope_text(p);
+	}
+	return p;
+}
+
 void principal_free(struct principal *p)
 {
 	if (p == NULL)
@@ -159,8 +182,19 @@ void principal_free(struct principal *p)
 	free(p->properties);
 	free(p->tenant_id);
 	free(p->user_id);
+	free(p->roles);
+	free(p->embedded);
 	free(p->scope);
 	free(p);
+}
+
+bool principal_known_role(const char *role)
+{
+	for (size_t r = 0; r < ARRAY_SIZE(roles); r++) {
+		if (strcmp(roles[r].role, role) == 0)
+			return true;
+	}
+	return false;
 }
 
 bool principal_may_see(const struct principal *p, const char *property_id)

@@ -2,57 +2,57 @@
 #include "queryd/publish.h"
 
 #include "common/timestamp.h"
+#include "queryd/change.h"
 #include "queryd/compute.h"
 #include "queryd/definition.h"
-#include "queryd/records.h"
 #include "sql_gen.h"
 
 #define LIMIT_MS     5000
-#define PARAMS_MAX   8
+#define PARAMS_MAX   3
 #define VERSION_MAX  1000000
 #define METRICS_PATH "/api/v1/analytics/metrics"
 
-/* A change on its way; in the request's arena. */
-struct change {
+/* A change that this process must learn before it answers; in the request's arena. */
+struct retelling {
 	struct queryd *st;
 	struct httpd_request *http;
 	const char *tenant_id, *location;
-	const char *params[2][PARAMS_MAX];
-	struct pgstmt stmts[2];
+	const char *params[PARAMS_MAX];
+	struct pgstmt stmt;
 	int status; /* of the answer, once this process knows the change itself */
 	struct strbuf body;
 };
 
 static void free_body(void *arg)
 {
-	struct change *k = arg;
+	struct retelling *k = arg;
 
 	strbuf_clear(&k->body);
 }
 
-static struct change *change_new(const struct call *c)
+static struct retelling *retelling_new(const struct call *c)
 {
-	struct change *k = arena_alloc(httpd_arena(c->http), sizeof(*k));
+	struct retelling *k = arena_alloc(httpd_arena(c->http), sizeof(*k));
 
-	*k = (struct change){.st = c->st, .http = c->http, .body = STRBUF_INIT};
+	*k = (struct retelling){.st = c->st, .http = c->http, .body = STRBUF_INIT};
 	k->tenant_id = arena_strdup(httpd_arena(c->http), c->principal->tenant_id);
 	arena_defer(httpd_arena(c->http), free_body, k);
 	return k;
 }
 
-static void run(struct change *k, size_t n, pgconn_fn fn)
+static void run(struct retelling *k, pgconn_fn fn)
 {
 	const struct query_target target = {
 		.pool = k->st->control, .tenant_id = k->tenant_id, .timeout_ms = LIMIT_MS};
 
-	(void)query_start(&target, k->stmts, n, fn, k);
+	(void)query_start(&target, &k->stmt, 1, fn, k);
 }
 
 /* The change is stored; an error of reading it back only means that it is seen some seconds later.
  */
 static void on_known(void *arg, const struct err *e)
 {
-	struct change *k = arg;
+	struct retelling *k = arg;
 
 	(void)e;
 	if (k->location != NULL)
@@ -60,7 +60,7 @@ static void on_known(void *arg, const struct err *e)
 	httpd_reply_json(k->http, k->status, &k->body);
 }
 
-static void finish(struct change *k, int status)
+static void finish(struct retelling *k, int status)
 {
 	k->status = status;
 	tenants_reload(k->st->tenants, k->tenant_id, on_known, k);
@@ -79,78 +79,47 @@ static struct json *parse(const struct call *c)
 
 /* ---- publishing */
 
-static void on_published(void *arg, const struct pgresult *r, const struct err *e)
+/* The stored definition: this process learns it, then answers. */
+static void on_published(const struct call *c, int status, struct slice document)
 {
-	struct change *k = arg;
+	struct retelling *k = retelling_new(c);
 
-	if (e != NULL && pg_error_class(e) == PG_ERROR_UNIQUE) {
-		httpd_reply_problem(k->http, PROBLEM_METRIC_VERSION_CONFLICT,
-				    "This version of the metric is published, and never changes.");
-	} else if (e != NULL) {
-		httpd_reply_problem(k->http, compute_problem(e),
-				    "The control database did not answer.");
-	} else if (pgresult_rows(r, QUERY_RESULT + 1) != 1 ||
-		   !pgresult_bool(r, QUERY_RESULT + 1, 0, 0)) {
-		httpd_reply_problem(k->http, PROBLEM_IDEMPOTENCY_KEY_REUSED,
-				    "The Idempotency-Key was sent with another request before.");
-	} else {
-		strbuf_append_slice(&k->body, pgresult_slice(r, QUERY_RESULT + 1, 0, 1));
-		finish(k, 201);
-	}
-}
-
-static const char *response_of(const struct definition *d, struct arena *a)
-{
-	struct strbuf out = STRBUF_INIT;
-	struct json_writer w;
-	const char *text;
-
-	jw_init(&w, &out);
-	jw_object(&w);
-	jw_key(&w, "key");
-	jw_str(&w, d->key);
-	jw_key(&w, "version");
-	jw_i64(&w, d->version);
-	jw_key(&w, "definitionHash");
-	jw_str(&w, d->hash);
-	jw_end(&w);
-	text = arena_strdup(a, strbuf_cstr(&out));
-	strbuf_clear(&out);
-	return text;
-}
-
-static void store(const struct call *c, const struct definition *d, const char *key,
-		  const char *hash)
-{
-	struct arena *a = httpd_arena(c->http);
-	struct change *k = change_new(c);
-	const char *const params[] = {key,
-				      hash,
-				      response_of(d, a),
-				      d->key,
-				      arena_printf(a, "%lld", (long long)d->version),
-				      d->display,
-				      d->unit,
-				      d->definition};
-
-	memcpy(k->params[0], params, sizeof(params));
-	k->params[1][0] = key;
-	k->params[1][1] = hash;
+	strbuf_append_slice(&k->body, document);
 	k->location = METRICS_PATH;
-	k->stmts[0] = (struct pgstmt){&SQL_queryd_publish_metric, k->params[0]};
-	k->stmts[1] = (struct pgstmt){&SQL_queryd_read_idempotency, k->params[1]};
-	run(k, 2, on_published);
+	finish(k, status);
+}
+
+static void store(const struct call *c, const struct definition *d)
+{
+	static const struct change_refusal refusals[] = {
+		{"conflict", NULL, PROBLEM_METRIC_VERSION_CONFLICT, NULL,
+		 "This version of the metric is published, and never changes."},
+		{.name = NULL},
+	};
+	struct arena *a = httpd_arena(c->http);
+	const char **params = arena_alloc(a, 5 * sizeof(*params));
+
+	params[0] = d->key;
+	params[1] = arena_printf(a, "%lld", (long long)d->version);
+	params[2] = d->display;
+	params[3] = d->unit;
+	params[4] = d->definition;
+	change_start(c, &(struct change){.operation = "metrics.publish",
+					 .status = 201,
+					 .effect = {&SQL_queryd_publish_metric, params},
+					 .refusals = refusals,
+					 .reply = on_published});
 }
 
 void publish_metric(const struct call *c)
 {
 	struct arena *a = httpd_arena(c->http);
 	struct faults faults = {.n = 0};
-	const char *key, *hash;
 	struct definition d;
 	struct json *body;
+	const char *key;
 
-	if (!records_idempotency(c, "publish", &key, &hash))
+	if (!change_key(c, &key))
 		return;
 	body = parse(c);
 	if (body == NULL)
@@ -163,14 +132,14 @@ void publish_metric(const struct call *c)
 		httpd_reply_problem(c->http, PROBLEM_METRIC_VERSION_CONFLICT,
 				    "The platform publishes a metric of this key: choose another.");
 	else
-		store(c, &d, key, hash);
+		store(c, &d);
 }
 
 /* ---- archiving */
 
 static void on_archived(void *arg, const struct pgresult *r, const struct err *e)
 {
-	struct change *k = arg;
+	struct retelling *k = arg;
 	struct json_writer w;
 
 	if (e != NULL) {
@@ -186,9 +155,9 @@ static void on_archived(void *arg, const struct pgresult *r, const struct err *e
 	jw_init(&w, &k->body);
 	jw_object(&w);
 	jw_key(&w, "key");
-	jw_str(&w, k->params[0][0]);
+	jw_str(&w, k->params[0]);
 	jw_key(&w, "version");
-	jw_raw(&w, slice_of(k->params[0][1]));
+	jw_raw(&w, slice_of(k->params[1]));
 	jw_key(&w, "archivedAt");
 	jw_str(&w, pgresult_text(r, QUERY_RESULT, 0, 0));
 	jw_end(&w);
@@ -223,7 +192,7 @@ void publish_archive(const struct call *c)
 	struct arena *a = httpd_arena(c->http);
 	struct json *body = parse(c);
 	struct faults faults = {.n = 0};
-	struct change *k;
+	struct retelling *k;
 	const char *at;
 	int64_t version = 0;
 
@@ -240,10 +209,10 @@ void publish_archive(const struct call *c)
 				    "The platform's metrics are retired by the platform.");
 		return;
 	}
-	k = change_new(c);
-	k->params[0][0] = httpd_param(c->http, "key");
-	k->params[0][1] = arena_printf(a, "%lld", (long long)version);
-	k->params[0][2] = at;
-	k->stmts[0] = (struct pgstmt){&SQL_queryd_archive_metric, k->params[0]};
-	run(k, 1, on_archived);
+	k = retelling_new(c);
+	k->params[0] = httpd_param(c->http, "key");
+	k->params[1] = arena_printf(a, "%lld", (long long)version);
+	k->params[2] = at;
+	k->stmt = (struct pgstmt){&SQL_queryd_archive_metric, k->params};
+	run(k, on_archived);
 }

@@ -15,6 +15,7 @@
 #include "queryd/access.h"
 #include "queryd/adhoc.h"
 #include "queryd/compute.h"
+#include "queryd/courier.h"
 #include "queryd/routes.h"
 #include "sql_gen.h"
 
@@ -85,6 +86,7 @@ static void schema_ok(struct queryd *st)
 	if (!st->control_ok || !st->warehouse_ok || st->watch != NULL)
 		return;
 	st->watch = watch_new(st->daemon, st->warehouse, st->redis, st->cache);
+	st->courier = courier_new(st->daemon, st->control, st->warehouse);
 	st->registry = registry_new(st->daemon, st->control, on_registry, st);
 }
 
@@ -215,6 +217,7 @@ void queryd_close(struct daemon *d, void *state)
 	zsock_free(st->bus);
 	watch_stop(st->watch);
 	registry_stop(st->registry);
+	courier_stop(st->courier);
 	schema_check_free(st->control_schema);
 	schema_check_free(st->warehouse_schema);
 	/* what still runs ends with -ECANCELED: lookups first, since a query may follow them */
@@ -227,6 +230,7 @@ void queryd_close(struct daemon *d, void *state)
 	tenants_free(st->tenants);
 	watch_free(st->watch);
 	registry_free(st->registry);
+	courier_free(st->courier);
 	cache_free(st->cache);
 	jwks_free(st->jwks);
 }

@@ -13,6 +13,7 @@
 
 struct adhoc;
 struct compute;
+struct courier;
 
 struct queryd {
 	struct daemon *daemon;
@@ -29,6 +30,7 @@ struct queryd {
 	struct registry *registry;
 	struct compute *compute;
 	struct adhoc *adhoc;
+	struct courier *courier;
 	bool ready; /* the registry is loaded: requests are served */
 };
 

@@ -1,18 +1,17 @@
 /* Quality results and jobs over HTTP; see records.h. */
 #include "queryd/records.h"
 
-#include "common/hash.h"
 #include "common/json.h"
 #include "common/num.h"
 #include "common/ulid.h"
 #include "queryd/catalog.h"
+#include "queryd/change.h"
 #include "queryd/compute.h"
 #include "sql_gen.h"
 
 #define LIMIT_MS   5000
 #define STMTS_MAX  2
 #define PARAMS_MAX 5
-#define UUID_LEN   36
 #define JOB_PREFIX "job_"
 #define JOB_ID_MAX 40
 #define JOBS_PATH  "/api/v1/analytics/etl/jobs/"
@@ -147,98 +146,26 @@ void records_list_quality(const struct call *c)
 
 /* ---- refresh */
 
-static bool is_idempotency_key(const char *key)
-{
-	if (ulid_valid(slice_of(key)))
-		return true;
-	if (strlen(key) != UUID_LEN)
-		return false;
-	for (int i = 0; i < UUID_LEN; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-
-		if (dash ? key[i] != '-' : strchr("0123456789abcdefABCDEF", key[i]) == NULL)
-			return false;
-	}
-	return true;
-}
-
-bool records_idempotency(const struct call *c, const char *what, const char **ret_key,
-			 const char **ret_hash)
-{
-	const char *key = httpd_header(c->http, "Idempotency-Key");
-	struct strbuf text = STRBUF_INIT;
-	unsigned char digest[HASH_SHA256_LEN];
-	char *hex;
-
-	if (key == NULL || !is_idempotency_key(key)) {
-		httpd_reply_violations(
-			c->http,
-			&(struct problem_violation){"Idempotency-Key", "must be a UUID or ULID"},
-			1);
-		return false;
-	}
-	strbuf_appendf(&text, "%s|", what);
-	strbuf_append_slice(&text, httpd_body(c->http));
-	hash_sha256(strbuf_slice(&text), digest);
-	strbuf_clear(&text);
-	hex = arena_alloc(httpd_arena(c->http), 2 * sizeof(digest) + 1);
-	hash_hex(digest, sizeof(digest), hex);
-	*ret_key = key;
-	*ret_hash = hex;
-	return true;
-}
-
-/* The stored answer belongs to the key whoever made it: this request now or the same one before. */
-static void on_refresh(void *arg, const struct pgresult *r, const struct err *e)
-{
-	struct lookup *k = arg;
-	struct err bad = ERR_INIT;
-	struct json *stored = NULL;
-	const char *job_id;
-
-	if (failed(k, e))
-		return;
-	if (pgresult_rows(r, QUERY_RESULT + 1) != 1 || !pgresult_bool(r, QUERY_RESULT + 1, 0, 0)) {
-		httpd_reply_problem(k->http, PROBLEM_IDEMPOTENCY_KEY_REUSED,
-				    "The Idempotency-Key was sent with another request before.");
-		return;
-	}
-	if (json_parse(pgresult_slice(r, QUERY_RESULT + 1, 0, 1), JOB_ID_MAX * 2, &stored, &bad) <
-		    0 ||
-	    json_string(json_get(stored, "jobId"), "jobId", &job_id, &bad) < 0) {
-		httpd_reply_problem(k->http, PROBLEM_INTERNAL, "The stored answer cannot be read.");
-	} else {
-		httpd_set_header(k->http, "Location",
-				 arena_printf(httpd_arena(k->http), JOBS_PATH "%s", job_id));
-		httpd_reply(k->http, 202, "application/json",
-			    pgresult_slice(r, QUERY_RESULT + 1, 0, 1));
-	}
-	json_free(stored);
-}
-
 void records_request_refresh(const struct call *c)
 {
-	struct arena *a = httpd_arena(c->http);
-	const char *projection = httpd_param(c->http, "key");
-	const char *key, *hex;
-	struct lookup *k = lookup_new(c);
+	static const struct change_refusal none[] = {{.name = NULL}};
+	const char *projection = httpd_param(c->http, "key"), *key;
+	const char **params = arena_alloc(httpd_arena(c->http), 2 * sizeof(*params));
 
 	if (registry_projection(c->st->registry, projection) == NULL) {
 		httpd_reply_problem(c->http, PROBLEM_PROJECTION_NOT_FOUND,
 				    "There is no projection of that name.");
 		return;
 	}
-	if (!records_idempotency(c, arena_printf(a, "refresh|%s", projection), &key, &hex))
+	if (!change_key(c, &key))
 		return;
-	ulid_prefixed("job", k->job_id, sizeof(k->job_id));
-	k->params[0][0] = k->params[1][0] = key;
-	k->params[0][1] = k->params[1][1] = hex;
-	k->params[0][2] = k->job_id;
-	k->params[0][3] = projection;
-	k->params[0][4] = arena_printf(a, "{\"jobId\":\"%s\"}", k->job_id);
-	k->stmts[0] = (struct pgstmt){&SQL_queryd_request_refresh, k->params[0]};
-	k->stmts[1] = (struct pgstmt){&SQL_queryd_read_idempotency, k->params[1]};
-	run(c, k, 2, on_refresh);
+	params[0] = change_new_id(c, "job");
+	params[1] = projection;
+	change_start(c, &(struct change){.operation = "projections.refresh",
+					 .status = 202,
+					 .location = JOBS_PATH,
+					 .effect = {&SQL_queryd_request_refresh, params},
+					 .refusals = none});
 }
 
 /* ---- jobs */

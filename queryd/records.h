@@ -15,9 +15,4 @@ void records_list_quality(const struct call *c);    /* GET data-quality?table&st
 void records_request_refresh(const struct call *c); /* POST projections/{key}:refresh */
 void records_show_job(const struct call *c);        /* GET etl/jobs/{id} */
 
-/* The request's Idempotency-Key, and a hash of what it asks (`what`, path and body) in hexadecimal;
- * they live as long as the request. false: answered 400. */
-bool records_idempotency(const struct call *c, const char *what, const char **ret_key,
-			 const char **ret_hash);
-
 #endif
