@@ -5,6 +5,7 @@
 
 #include "common/jwks.h"
 #include "common/log.h"
+#include "queryd/embed.h"
 
 /* A request that waits until its tenant is known. */
 struct waiting {
@@ -36,6 +37,28 @@ static const struct access_route *row_of(const struct httpd_request *http)
 	return (const struct access_route *)(const void *)httpd_matched(http);
 }
 
+static void drop_principal(void *principal)
+{
+	principal_free(principal);
+}
+
+/* The principal of the bearer token: 0, -EACCES, -EAGAIN. */
+static int identify(struct queryd *st, struct httpd_request *http, void **ret, struct err *e)
+{
+	const struct queryd_config *conf = daemon_conf(st->daemon);
+	const char *authorization = httpd_header(http, "Authorization");
+	struct principal *p;
+
+	if ((row_of(http)->permission & PERMISSION_EMBEDDED) == 0 || !embed_is(authorization))
+		return jwks_authenticate(st->jwks, authorization, ret, e);
+	p = embed_verify(conf->embed_key_file, authorization, e);
+	if (p == NULL)
+		return -EACCES;
+	arena_defer(httpd_arena(http), drop_principal, p);
+	*ret = p;
+	return 0;
+}
+
 /* NULL: refused and answered. */
 static const struct principal *authenticate(struct queryd *st, struct httpd_request *http)
 {
@@ -43,7 +66,7 @@ static const struct principal *authenticate(struct queryd *st, struct httpd_requ
 	const char *tenant = httpd_header(http, "X-Tenant-Id");
 	void *found = NULL;
 	const struct principal *p;
-	int r = jwks_authenticate(st->jwks, httpd_header(http, "Authorization"), &found, &e);
+	int r = identify(st, http, &found, &e);
 
 	if (r == -EAGAIN) {
 		httpd_reply_problem(http, PROBLEM_UNAVAILABLE,

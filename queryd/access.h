@@ -2,11 +2,10 @@
  * The gate in front of every endpoint: who calls, for which tenant, and may he. One table of routes
  * names the permission of each; a handler runs only when all of it holds.
  *
- *	no token, or a bad one			401
- *	X-Tenant-Id is another tenant		403 TENANT.MISMATCH
- *	the permission is missing		403 PERMISSION_DENIED
- *	the tenant was deleted			403 TENANT.NOT_FOUND
- *	more requests than a tenant may send	429
+ *	no token, or a bad one			401 (an embed token anywhere but where it opens:
+ *bad) X-Tenant-Id is another tenant		403 TENANT.MISMATCH the permission is missing
+ *403 PERMISSION_DENIED the tenant was deleted			403 TENANT.NOT_FOUND more requests
+ *than a tenant may send	429
  */
 #ifndef QUERYD_ACCESS_H
 #define QUERYD_ACCESS_H
@@ -25,7 +24,7 @@ struct call {
 
 struct access_route {
 	struct httpd_route route; /* its handler is access_serve */
-	unsigned permission;
+	unsigned permission;      /* any of these; with PERMISSION_EMBEDDED embed tokens open it */
 	void (*handler)(const struct call *c);
 	const char *const *query; /* names of the query parameters it takes, ended by NULL */
 };

@@ -22,7 +22,7 @@ static void write_etag(const struct answer *a, char out[ETAG_MAX])
 }
 
 /* If-None-Match: `*` or a list of tags; W/ does not count. */
-static bool etag_listed(const char *list, const char *etag)
+bool answer_tag_listed(const char *list, const char *etag)
 {
 	size_t len = strlen(etag + 2);
 
@@ -68,6 +68,19 @@ static void write_age(struct json_writer *w, const struct answer *a)
 	jw_i64(w, age_us > 0 ? age_us / SECOND_US : 0);
 }
 
+void answer_write_state(const struct answer *a, struct json_writer *w)
+{
+	write_age(w, a);
+	jw_key(w, "bytesScanned");
+	jw_i64(w, a->bytes);
+	jw_key(w, "cache");
+	jw_str(w, a->cache);
+	jw_key(w, "quality");
+	jw_str(w, quality_names[a->quality]);
+	jw_key(w, "partial");
+	jw_bool(w, a->partial);
+}
+
 void answer_send(struct httpd_request *http, const struct answer *a)
 {
 	struct strbuf body = STRBUF_INIT, tail = STRBUF_INIT;
@@ -76,21 +89,13 @@ void answer_send(struct httpd_request *http, const struct answer *a)
 
 	write_etag(a, etag);
 	set_headers(http, a, etag);
-	if (etag_listed(httpd_header(http, "If-None-Match"), etag)) {
+	if (answer_tag_listed(httpd_header(http, "If-None-Match"), etag)) {
 		httpd_reply(http, 304, NULL, (struct slice){NULL, 0});
 		return;
 	}
 	jw_init(&w, &tail);
 	jw_object(&w);
-	write_age(&w, a);
-	jw_key(&w, "bytesScanned");
-	jw_i64(&w, a->bytes);
-	jw_key(&w, "cache");
-	jw_str(&w, a->cache);
-	jw_key(&w, "quality");
-	jw_str(&w, quality_names[a->quality]);
-	jw_key(&w, "partial");
-	jw_bool(&w, a->partial);
+	answer_write_state(a, &w);
 	jw_end(&w);
 	/* {data} and {tail} become one object */
 	strbuf_reserve(&body, a->data.len + tail.len);

@@ -6,6 +6,7 @@
 #define QUERYD_ANSWER_H
 
 #include "common/httpd.h"
+#include "common/json.h"
 #include "queryd/tenants.h"
 
 struct answer {
@@ -20,6 +21,10 @@ struct answer {
 	int64_t db_us; /* time in the database, 0: none */
 };
 
+/* What is added when answering, as members of an open object. */
+void answer_write_state(const struct answer *a, struct json_writer *w);
+/* Whether If-None-Match lists the (weak) tag; NULL: no. */
+bool answer_tag_listed(const char *list, const char *etag);
 /* 200, or 304 when the client has it already. Ends the request. */
 void answer_send(struct httpd_request *http, const struct answer *a);
 

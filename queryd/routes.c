@@ -2,10 +2,15 @@
 #include "queryd/routes.h"
 
 #include "queryd/catalog.h"
+#include "queryd/dashboards.h"
 #include "queryd/explain.h"
 #include "queryd/publish.h"
 #include "queryd/records.h"
+#include "queryd/saved.h"
+#include "queryd/share.h"
 #include "queryd/structured.h"
+#include "queryd/widget_data.h"
+#include "queryd/widgets.h"
 
 #define API "/api/v1/analytics"
 #define GET(path)                                   \
@@ -16,9 +21,20 @@
 	{                                                   \
 		"POST", API path, access_serve, body_max, 0 \
 	}
+#define PUT(path)                                              \
+	{                                                      \
+		"PUT", API path, access_serve, DOCUMENT_MAX, 0 \
+	}
+#define DELETE(path)                                   \
+	{                                              \
+		"DELETE", API path, access_serve, 0, 0 \
+	}
+/* What users make is small: a page of a hundred, or a dashboard of fifty widgets, still is. */
+#define DOCUMENT_MAX ((size_t)32 * 1024)
 
 static const char *const page[] = {"limit", "cursor", NULL};
 static const char *const quality[] = {"limit", "cursor", "table", "state", NULL};
+static const char *const choice[] = {"from", "to", "property", NULL};
 static const char *const window[] = {"from", "to", "version", NULL};
 
 static const struct access_route routes[] = {
@@ -40,6 +56,31 @@ static const struct access_route routes[] = {
 	 records_request_refresh, NULL},
 	{GET("/data-quality"), PERMISSION_VIEWER, records_list_quality, quality},
 	{GET("/etl/jobs/{id}"), PERMISSION_ADMIN, records_show_job, NULL},
+	{POST("/dashboards", DOCUMENT_MAX), PERMISSION_AUTHOR, dashboards_create, NULL},
+	{GET("/dashboards"), PERMISSION_VIEWER, dashboards_list, page},
+	{GET("/dashboards/{id}"), PERMISSION_VIEWER, dashboards_show, NULL},
+	{PUT("/dashboards/{id}"), PERMISSION_AUTHOR, dashboards_replace, NULL},
+	{DELETE("/dashboards/{id}"), PERMISSION_AUTHOR, dashboards_delete, NULL},
+	{GET("/dashboards/{id}/history"), PERMISSION_VIEWER, dashboards_history, page},
+	{GET("/dashboards/{id}/history/{revision}"), PERMISSION_VIEWER, dashboards_show_revision,
+	 NULL},
+	{POST("/dashboards/{id}:share", DOCUMENT_MAX), PERMISSION_LOOKER_SHARE, share_dashboard,
+	 NULL},
+	{POST("/dashboards/{id}/share", DOCUMENT_MAX), PERMISSION_LOOKER_SHARE, share_dashboard,
+	 NULL},
+	{GET("/dashboards/{id}/data"), PERMISSION_VIEWER | PERMISSION_EMBEDDED, widget_data_all,
+	 choice},
+	{POST("/dashboards/{id}/widgets", DOCUMENT_MAX), PERMISSION_AUTHOR, widgets_create, NULL},
+	{PUT("/dashboards/{id}/widgets/{wid}"), PERMISSION_AUTHOR, widgets_replace, NULL},
+	{DELETE("/dashboards/{id}/widgets/{wid}"), PERMISSION_AUTHOR, widgets_delete, NULL},
+	{GET("/widgets/{id}/data"), PERMISSION_VIEWER | PERMISSION_EMBEDDED, widget_data_one,
+	 choice},
+	{POST("/queries", DOCUMENT_MAX), PERMISSION_AUTHOR, saved_create, NULL},
+	{GET("/queries"), PERMISSION_AUTHOR, saved_list, page},
+	{GET("/queries/{id}"), PERMISSION_AUTHOR, saved_show, NULL},
+	{PUT("/queries/{id}"), PERMISSION_AUTHOR, saved_replace, NULL},
+	{DELETE("/queries/{id}"), PERMISSION_AUTHOR, saved_delete, NULL},
+	{GET("/queries/{id}/history"), PERMISSION_AUTHOR, saved_history, page},
 };
 
 void routes_add(struct queryd *st)

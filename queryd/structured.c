@@ -2,8 +2,10 @@
 #include "queryd/structured.h"
 
 #include "queryd/adhoc.h"
+#include "queryd/caller.h"
 #include "queryd/compute.h"
 #include "queryd/result.h"
+#include "queryd/saved.h"
 
 #define DEADLINE_MAX_MS 60000
 
@@ -129,6 +131,7 @@ void structured_compute(const struct call *c)
 
 struct envelope {
 	const struct json *query;
+	const char *query_id; /* of a saved one, instead */
 	bool dry_run;
 	int64_t deadline_ms;
 };
@@ -141,6 +144,11 @@ static void read_member(const struct json *body, size_t i, struct arena *a, stru
 
 	if (strcmp(name, "query") == 0) {
 		ret->query = v;
+	} else if (strcmp(name, "queryId") == 0) {
+		if (json_string_or_null(v) == NULL)
+			faults_add(f, a, "queryId", "must be the id of a saved query");
+		else
+			ret->query_id = arena_strdup(a, json_string_or_null(v));
 	} else if (strcmp(name, "dryRun") == 0) {
 		if (json_bool(v, "dryRun", &ret->dry_run, NULL) < 0)
 			faults_add(f, a, "dryRun", "must be true or false");
@@ -161,8 +169,9 @@ static bool read_envelope(const struct call *c, const struct json *body, struct 
 
 	for (size_t i = 0; i < json_len(body); i++)
 		read_member(body, i, a, ret, &faults);
-	if (faults.n == 0 && ret->query == NULL)
-		faults_add(&faults, a, "query", "must be {metrics, dateRange, …}");
+	if (faults.n == 0 && (ret->query == NULL) == (ret->query_id == NULL))
+		faults_add(&faults, a, "query",
+			   "either query, {metrics, dateRange, …}, or queryId is required");
 	if (faults.n > 0)
 		httpd_reply_violations(c->http, faults.v, faults.n);
 	return faults.n == 0;
@@ -199,13 +208,56 @@ static void reply_dry(const struct call *c, struct request *r, struct arena *a)
 	strbuf_clear(&data);
 }
 
+/* Frees or passes on the arena. */
+static void run_query(const struct call *c, const struct json *query, const struct envelope *e,
+		      struct arena *a)
+{
+	struct compute_outcome problem;
+	struct request request;
+	bool ok = compute_read(c, query, a, &request, &problem) == 0;
+
+	if (ok && !e->dry_run) {
+		start(c, &request, a, e->deadline_ms);
+		return;
+	}
+	if (ok)
+		reply_dry(c, &request, a);
+	else
+		reply(c->http, &problem);
+	arena_free(a);
+}
+
+/* A run that waits for its saved query; in the request's arena. */
+struct recalling {
+	struct call call;
+	struct envelope e;
+};
+
+static void on_recalled(void *arg, struct slice definition)
+{
+	struct recalling *k = arg;
+	struct call *c = &k->call;
+	struct json *saved = NULL;
+
+	c->tenant = tenants_find(c->st->tenants, c->principal->tenant_id);
+	if (c->tenant == NULL)
+		httpd_reply_problem(c->http, PROBLEM_UNAVAILABLE,
+				    "The tenant's data cannot be reached right now.");
+	else if (json_parse(definition, REQUEST_BODY_MAX, &saved, NULL) < 0 ||
+		 json_get(saved, "query") == NULL)
+		httpd_reply_problem(c->http, PROBLEM_QUERY_REJECTED,
+				    "The saved query is SQL, which is not run here.");
+	else
+		run_query(c, json_get(saved, "query"), &k->e, arena_new());
+	json_free(saved);
+}
+
 void structured_run(const struct call *c)
 {
 	const struct queryd_config *conf = daemon_conf(c->st->daemon);
 	struct envelope e = {.deadline_ms = conf->query_timeout};
 	struct arena *a = arena_new();
-	struct compute_outcome problem;
-	struct request request;
+	struct recalling *k;
 	struct json *body;
 	bool ok;
 
@@ -218,18 +270,16 @@ void structured_run(const struct call *c)
 		return;
 	}
 	ok = body != NULL && read_envelope(c, body, a, &e);
-	if (ok && compute_read(c, e.query, a, &request, &problem) < 0) {
-		reply(c->http, &problem);
-		ok = false;
-	}
-	json_free(body);
 	if (e.deadline_ms > conf->query_timeout)
 		e.deadline_ms = conf->query_timeout;
-	if (ok && !e.dry_run) {
-		start(c, &request, a, e.deadline_ms);
-		return;
+	if (ok && e.query_id == NULL) {
+		run_query(c, e.query, &e, a);
+		a = NULL;
+	} else if (ok) {
+		k = arena_alloc(httpd_arena(c->http), sizeof(*k));
+		*k = (struct recalling){caller_keep(c), e};
+		saved_load(c, e.query_id, on_recalled, k);
 	}
-	if (ok)
-		reply_dry(c, &request, a);
+	json_free(body);
 	arena_free(a);
 }

@@ -119,7 +119,7 @@ def endpoints(home):
 def write_settings(home, postgres, redis, daemons):
     """DIR/etc/<daemon>.conf and the secrets they name. Daemons that run keep what they have read."""
     shared = {name: home.secret(name, for_servers=True)
-              for name in ("admin.password", "master.key", "scope.key")}
+              for name in ("admin.password", "master.key", "scope.key", "embed.key")}
     # the same in every stack, so that the tables of two can be compared; never so in production
     shared["guest.seed"] = home.secret("guest.seed", for_servers=True, content="a development stack")
     ends = endpoints(home)
@@ -137,7 +137,7 @@ def write_settings(home, postgres, redis, daemons):
         "queryd": {
             "token_jwks": jwks, "token_issuer": tokens.ISSUER, "token_audience": tokens.AUDIENCE,
             "bus_connect": ends["bus"], "master_key_file": shared["master.key"],
-            "scope_key_file": shared["scope.key"]},
+            "scope_key_file": shared["scope.key"], "embed_key_file": shared["embed.key"]},
         "dqd": {"bus_connect": ends["bus"]},
     }
     for name, daemon in daemons.items():
