@@ -62,7 +62,7 @@ static const char *keep(struct arena *a, const char *text)
 	return text != NULL ? arena_strdup(a, text) : NULL;
 }
 
-/* Columns: check_id, tenant_id, table_name, kind, column_name, severity, limit. */
+/* Columns: check_id, tenant_id, table_name, kind, column_name, severity, limit, silent. */
 struct check_set *check_set_new(const struct pgresult *rows)
 {
 	struct check_set *s = xcalloc(1, sizeof(*s));
@@ -85,6 +85,7 @@ struct check_set *check_set_new(const struct pgresult *rows)
 			.kind = kind,
 			.severity = keep(s->arena, pgresult_text(rows, 0, i, 5)),
 			.limit = kind->limit,
+			.silent = pgresult_bool(rows, 0, i, 7),
 		};
 		if (limit == NULL || num_double(slice_of(limit), &c->limit) == 0)
 			s->n++;
@@ -109,17 +110,17 @@ static bool same(const char *a, const char *b)
 const struct check *check_find(const struct check_set *s, const struct check_kind *kind,
 			       const char *table, const char *column, const char *tenant_id)
 {
-	const struct check *everybodys = NULL;
+	const struct check *found = NULL;
 
 	for (size_t i = 0; i < s->n; i++) {
 		const struct check *c = &s->checks[i];
 
 		if (c->kind != kind || !same(c->table_name, table) || !same(c->column_name, column))
 			continue;
+		if (c->tenant_id != NULL && strcmp(c->tenant_id, tenant_id) == 0)
+			return c->silent ? NULL : c;
 		if (c->tenant_id == NULL)
-			everybodys = c;
-		else if (strcmp(c->tenant_id, tenant_id) == 0)
-			return c;
+			found = c;
 	}
-	return everybodys;
+	return found == NULL || found->silent ? NULL : found;
 }

@@ -19,6 +19,7 @@ struct check {
 	const struct check_kind *kind;
 	const char *severity;
 	double limit; /* of the kind: tolerated share, seconds, or rate of nulls */
+	bool silent;  /* switched off or muted: not judged, nor is the one it takes the place of */
 };
 
 struct check_kind {

@@ -2,6 +2,7 @@
 #include "queryd/routes.h"
 
 #include "queryd/catalog.h"
+#include "queryd/checks.h"
 #include "queryd/dashboards.h"
 #include "queryd/explain.h"
 #include "queryd/publish.h"
@@ -55,6 +56,11 @@ static const struct access_route routes[] = {
 	{POST("/projections/{key}/refresh", REQUEST_BODY_MAX), PERMISSION_ADMIN,
 	 records_request_refresh, NULL},
 	{GET("/data-quality"), PERMISSION_VIEWER, records_list_quality, quality},
+	{GET("/data-quality/checks"), PERMISSION_ADMIN, checks_list, page},
+	{POST("/data-quality/checks", DOCUMENT_MAX), PERMISSION_ADMIN, checks_create, NULL},
+	{GET("/data-quality/checks/{id}"), PERMISSION_ADMIN, checks_show, NULL},
+	{PUT("/data-quality/checks/{id}"), PERMISSION_ADMIN, checks_replace, NULL},
+	{DELETE("/data-quality/checks/{id}"), PERMISSION_ADMIN, checks_delete, NULL},
 	{GET("/etl/jobs/{id}"), PERMISSION_ADMIN, records_show_job, NULL},
 	{POST("/dashboards", DOCUMENT_MAX), PERMISSION_AUTHOR, dashboards_create, NULL},
 	{GET("/dashboards"), PERMISSION_VIEWER, dashboards_list, page},

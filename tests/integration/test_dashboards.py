@@ -372,3 +372,61 @@ def test_share(stack, admin):
         refused = closed.http("POST", f"{API}{at}:share", body, {
             "Authorization": "Bearer " + admin.token, "Idempotency-Key": str(uuid.uuid4())})
         assert code(refused) == (503, "GENERAL.UNAVAILABLE")
+
+
+# ---- checks of a tenant's own
+
+OWN = {"table": "fact_payment", "kind": "null_rate", "column": "currency", "limit": 0.5, "severity": "info"}
+
+
+def test_checks_of_a_tenant(stack, admin):
+    made = admin.post("/data-quality/checks", OWN)
+    at, check = made.headers["Location"], made.json()
+    assert made.status == 201 and made.headers["ETag"] == '"v1"'
+    assert {k: check[k] for k in OWN} == OWN and check["enabled"] is True and check["mutedUntil"] is None
+    assert admin.get(at).json() == check and admin.pages("/data-quality/checks", 1) == [check]
+    rejected = (422, "ANALYTICS.QUERY_REJECTED")
+    assert code(admin.post("/data-quality/checks", OWN)) == rejected
+    for other in ({"kind": "nothing"}, {"table": "pg_class"}, {"column": None}, {"column": "method"}):
+        assert code(admin.post("/data-quality/checks", {**OWN, **other})) == rejected
+        assert code(admin.put(at, {**OWN, **other}, "*")) == rejected
+    assert code(admin.put(at, OWN, None)) == UNCONDITIONAL and code(admin.put(at, OWN, '"v3"')) == STALE
+    changed = admin.put(at, {**OWN, "limit": 1, "mutedUntil": "2040-01-01T00:00:00+04:30"}, '"v1"')
+    assert changed.headers["ETag"] == '"v2"' and changed.json()["mutedUntil"] == "2039-12-31T19:30:00.000000Z"
+    for body, wrong in (({**OWN, "limit": -1}, {"limit"}), ({**OWN, "limit": "1"}, {"limit"}),
+                        ({**OWN, "severity": "fatal"}, {"severity"}), ({**OWN, "enabled": 1}, {"enabled"}),
+                        ({**OWN, "mutedUntil": "soon"}, {"mutedUntil"}), ({**OWN, "blocking": True}, {"blocking"})):
+        refused = admin.post("/data-quality/checks", body)
+        assert code(refused) == INVALID and fields(refused) == wrong, body
+    platforms = stack.query("select check_id from analytics.dq_checks where tenant_id is null limit 1")[0][0]
+    for user, path in ((User(stack, OTHER, "admin"), at), (admin, f"/data-quality/checks/{platforms}"),
+                       (admin, "/data-quality/checks/x")):
+        for answer in (user.get(path), user.put(path, OWN, "*"), user.delete(path)):
+            assert code(answer) == (404, "GENERAL.RESOURCE_NOT_FOUND")
+    assert code(User(stack, TENANT, "admin", "manager").get("/data-quality/checks")) == DENIED
+    assert admin.delete(at).status == 204 and admin.pages("/data-quality/checks", 1) == []
+
+
+def test_a_check_of_its_own_is_the_one_that_counts(stack):
+    """The platform tolerates no payment without a currency; the tenant does, or does not look."""
+    hotel = Hotel("own checks")
+    hotel.property("p", 1)
+    hotel.event("payment.transaction.captured", "2024-03-01T10:00", {
+        "transactionId": hotel.id("trx"), "paymentId": hotel.id("pay"), "propertyId": hotel.id("ppt", "p"),
+        "method": "card"})
+    hotel.send(stack)
+    user = User(stack, hotel.tenant)
+
+    def results():
+        items = user.get("/data-quality?table=fact_payment&limit=100").json()["items"]
+        return {i["checkId"]: i["state"] for i in items if (i["kind"], i["column"]) == ("null_rate", "currency")}
+
+    platforms = next(iter(wait_until(lambda: results() if "fail" in results().values() else None, timeout=60)))
+    own = user.post("/data-quality/checks", {**OWN, "limit": 1}).json()["id"]
+    assert platforms not in results()
+    hotel.event("tenant.created", "2024-01-01T00:00", {"name": "x", "timezone": "UTC"})
+    hotel.send(stack)  # what changes is checked again
+    wait_until(lambda: results() == {own: "pass"}, timeout=60)
+    user.put(f"/data-quality/checks/{own}", {**OWN, "enabled": False}, "*")
+    assert user.delete(f"/data-quality/checks/{own}").status == 204
+    assert results() == {platforms: "fail"}

@@ -1,7 +1,6 @@
--- rows: every enabled check (check_id, tenant_id or null, table_name, kind, column_name or null,
---       severity, limit text or null)
+-- rows: every check (check_id, tenant_id or null, table_name, kind, column_name or null, severity, limit
+--       text or null, silent: switched off or muted)
 select c.check_id, c.tenant_id, c.table_name, c.kind, c.column_name, c.severity,
-       c.params ->> 'limit' as "limit"
-  from analytics.dq_checks c
- where c.enabled
-   and (c.muted_until is null or c.muted_until < pg_catalog.now());
+       c.params ->> 'limit' as "limit",
+       not c.enabled or coalesce(c.muted_until > pg_catalog.now(), false) as silent
+  from analytics.dq_checks c;

@@ -1,4 +1,5 @@
--- Latest result of each check of the tenant that set_tenant named.
+-- Latest result of each check of the tenant that set_tenant named. A check of its own takes the place of
+-- the platform's.
 -- $1 table_name text   null = all
 -- $2 state text        null = all
 -- $3 after text        check_id to go on after; null = from the start
@@ -15,6 +16,12 @@ select c.check_id, c.table_name, c.kind, c.column_name, c.severity, r.state, r.o
     on c.check_id = r.check_id
  where r.tenant_id = pg_catalog.current_setting('analytics.tenant_id')
    and ($1::text is null or c.table_name = $1::text)
+   and not (c.tenant_id is null and exists (
+            select
+              from analytics.dq_checks o
+             where o.tenant_id = pg_catalog.current_setting('analytics.tenant_id')
+               and (o.table_name, o.kind) = (c.table_name, c.kind)
+               and o.column_name is not distinct from c.column_name))
    and ($2::text is null or r.state = $2::text)
    and ($3::text is null or r.check_id > $3::text)
  order by r.check_id
