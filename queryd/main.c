@@ -61,6 +61,7 @@ static void stop(struct daemon *d, void *state)
 static const struct daemon_command commands[] = {
 	{"metrics", "metrics publish FILE…: store the platform's definitions", commands_metrics},
 	{"explain", "explain [METRIC]: parts, SQL and lineage of metrics", commands_explain},
+	{"routes", "routes: print every endpoint with its permission and parameters", routes_print},
 	{NULL, NULL, NULL},
 };
 

@@ -1,10 +1,14 @@
 /* The table of endpoints; see routes.h. The colon verbs also answer as a last segment. */
 #include "queryd/routes.h"
 
+#include <errno.h>
+#include <stdio.h>
+
 #include "queryd/catalog.h"
 #include "queryd/checks.h"
 #include "queryd/dashboards.h"
 #include "queryd/explain.h"
+#include "queryd/openapi.h"
 #include "queryd/publish.h"
 #include "queryd/records.h"
 #include "queryd/saved.h"
@@ -89,7 +93,57 @@ static const struct access_route routes[] = {
 	{GET("/queries/{id}/history"), PERMISSION_AUTHOR, saved_history, page},
 };
 
+/* Without a token. */
+static const struct httpd_route open_routes[] = {
+	{"GET", "/openapi.json", openapi_serve, 0, 0},
+};
+
 void routes_add(struct queryd *st)
 {
 	access_add_routes(st, routes, ARRAY_SIZE(routes));
+	httpd_add_routes(st->http, open_routes, ARRAY_SIZE(open_routes), st);
+}
+
+/* ---- queryd routes */
+
+static const struct {
+	unsigned permission;
+	const char *name;
+} permission_names[] = {
+	{PERMISSION_VIEWER, "viewer"},
+	{PERMISSION_AUTHOR, "author"},
+	{PERMISSION_ADMIN, "admin"},
+	{PERMISSION_LOOKER_SHARE, "looker_share"},
+	{PERMISSION_BUDGET_ADMIN, "budget_admin"},
+	{PERMISSION_EMBEDDED, "embedded"},
+};
+
+static void print_route(const struct access_route *row)
+{
+	const char *separator = "";
+
+	(void)printf("%s %s ", row->route.method, row->route.path);
+	for (size_t i = 0; i < ARRAY_SIZE(permission_names); i++) {
+		if ((row->permission & permission_names[i].permission) == 0)
+			continue;
+		(void)printf("%s%s", separator, permission_names[i].name);
+		separator = "|";
+	}
+	for (const char *const *q = row->query; q != NULL && *q != NULL; q++)
+		(void)printf(" %s", *q);
+	(void)printf("\n");
+}
+
+int routes_print(struct daemon *d, void *state, int argc, char **argv, struct err *e)
+{
+	(void)state;
+	(void)argv;
+	if (argc > 0)
+		return err_set(e, -EINVAL, "routes takes no arguments");
+	for (size_t i = 0; i < ARRAY_SIZE(routes); i++)
+		print_route(&routes[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(open_routes); i++)
+		(void)printf("%s %s none\n", open_routes[i].method, open_routes[i].path);
+	daemon_quit(d, DAEMON_OK);
+	return 0;
 }

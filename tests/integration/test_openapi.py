@@ -1,0 +1,301 @@
+"""queryd/openapi.json: it is what the router has, it is sound, and the service keeps to it.
+
+The examples run against a real stack; then random requests, valid and not, made from the document:
+never a 5xx, never an undocumented status or code, and every answer fits its schema.
+"""
+
+import json
+import os
+import random
+import re
+import urllib.parse
+import uuid
+
+import pytest
+
+from boards import User
+from harness import BIN, CHECKOUT, http_request, run
+from hotel import API, ulid
+from openapi import Document
+
+METRICS = ["rooms_sold", "adr", "occupancy_pct", "channel_mix", "alos"]
+DIMENSIONS = ["property_id", "channel", "room_type_id", "date"]
+POOLS = {"dsh": [], "wid": [], "qry": [], "dqc": [], "job": [], "key": []}
+
+
+@pytest.fixture(scope="module")
+def document():
+    with open(os.path.join(CHECKOUT, "queryd", "openapi.json"), encoding="utf-8") as text:
+        return Document(json.load(text))
+
+
+@pytest.fixture(scope="module")
+def admin(stack, random_hotel):
+    return User(stack, random_hotel.tenant, "document")
+
+
+def test_the_document_is_sound(document):
+    assert not document.faults()
+
+
+def test_faults_are_found(document):
+    """So that the test above means something."""
+    def broken(change):
+        root = json.loads(json.dumps(document.root))
+        change(root)
+        return Document(root).faults()
+
+    paths = f"{API}/dashboards/{{id}}"
+    assert broken(lambda d: d["components"]["schemas"].pop("Problem"))
+    assert broken(lambda d: d["components"]["schemas"]["Share"].update(typ="x"))
+    assert broken(lambda d: d["components"]["schemas"]["Share"]["required"].append("nothing"))
+    assert broken(lambda d: d["paths"][paths]["get"].update(operationId="listMetrics"))
+    assert broken(lambda d: d["paths"][paths]["get"].update(parameters=[]))
+    assert broken(lambda d: d["paths"][paths]["put"]["requestBody"]["content"]["application/json"].update(example={}))
+    schema = {"type": "object", "properties": {"a": {"type": "integer", "maximum": 3}}, "additionalProperties": False}
+    assert not document.check({"a": 3}, schema)
+    for wrong in ({"a": 4}, {"a": True}, {"b": 1}, [], {"a": "1"}):
+        assert document.check(wrong, schema), wrong
+
+
+def test_the_router_and_the_document_are_the_same(document):
+    printed = {}
+    for line in run([os.path.join(BIN, "queryd"), "routes"]).stdout.splitlines():
+        method, path, permission, *query = line.split()
+        printed[method, path] = (permission, set(query))
+    written = {}
+    for method, path, operation in document.operations():
+        embedded = "|embedded" if {"embed": []} in operation["security"] else ""
+        written[method, path] = (operation["x-permission"] + embedded,
+                                 {p["name"] for p in document.parameters(operation, "query")})
+        assert (operation["security"] == []) == (operation["x-permission"] == "none")
+    assert printed == written
+    run([os.path.join(BIN, "queryd"), "routes", "x"], check=64)
+
+
+def test_it_is_served(stack, document):
+    answer = stack.http("GET", "queryd", "/openapi.json")
+    assert answer.status == 200 and answer.json() == document.root
+    assert answer.headers["Content-Type"] == "application/json"
+    again = stack.http("GET", "queryd", "/openapi.json", headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status == 304 and not again.body
+
+
+# ---- against the service
+
+def judge(document, operation, answer, asked):
+    """The answer is one that the document has."""
+    assert answer.status < 500, (asked, answer)
+    assert str(answer.status) in operation["responses"], (asked, answer)
+    response = document.resolve(operation["responses"][str(answer.status)])
+    for name, header in response.get("headers", {}).items():
+        assert name in answer.headers, (asked, name, answer)
+        assert not document.check(answer.headers[name], document.resolve(header)["schema"]), (asked, name)
+    if "content" not in response:
+        assert not answer.body, (asked, answer)
+        return
+    media = answer.headers["Content-Type"]
+    assert media in response["content"], (asked, answer)
+    errors = document.check(answer.json(), response["content"][media]["schema"])
+    assert not errors, (asked, errors[:5], answer)
+    if media == "application/problem+json":
+        assert answer.json()["code"] in response["x-codes"], (asked, answer)
+
+
+def keep(answer, method, target):
+    """Ids of what was made, for later requests, until it is gone."""
+    if method == "DELETE" and answer.status in (204, 404):
+        for pool in POOLS.values():
+            pool[:] = [made for made in pool if not target.rstrip("/").endswith(made[0])]
+    if answer.status in (201, 202):
+        document = answer.json()
+        name = document.get("id", document.get("jobId", document.get("key")))
+        POOLS["key" if "key" in document else name[:3]].append((name, document.get("dashboardId")))
+
+
+def prefix_of(document, parameter):
+    match = re.match(r"\^([a-z]{3})_", document.resolve(parameter)["schema"].get("pattern", ""))
+    return match[1] if match else None
+
+
+def test_examples(document, admin):
+    """In the document's order, things made before they are read and removed last."""
+    order = {"POST": 0, "GET": 1, "PUT": 2, "DELETE": 3}
+    made = {"revision": "1"}
+    rows = sorted(document.operations(), key=lambda row: (order[row[0]], row[1].count("/"), row[1]))
+    for method, path, operation in sorted(rows, key=lambda row: (order[row[0]], -row[1].count("/") if row[0] == "DELETE"
+                                                                else row[1].count("/"))):
+        place = path
+        for parameter in document.parameters(operation, "path"):
+            name, prefix = parameter["name"], prefix_of(document, parameter)
+            keys = "fact_payment" if "projections" in path else "paid_share" if "archive" in path else "rooms_sold"
+            value = made[prefix] if prefix else keys if name == "key" else made[name]
+            place = place.replace(f"{{{name}}}", value)
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+        headers = {"If-Match": "*"} if method == "PUT" else {}
+        if method == "POST":
+            headers["Idempotency-Key"] = str(uuid.uuid4())
+        answer = http_request(method, admin.stack.url("queryd", place), body,
+                              {"Authorization": "Bearer " + admin.token, **headers})
+        assert answer.status < 300, (method, place, answer)
+        judge(document, operation, answer, (method, place, body))
+        if answer.status in (201, 202) and "key" not in answer.json():
+            name = answer.json().get("id", answer.json().get("jobId"))
+            made.setdefault(name[:3], name)
+
+
+class Asker:
+    """Random requests of the document's operations."""
+
+    def __init__(self, document, stack, hotel, seed):
+        self.document, self.stack, self.rng = document, stack, random.Random(seed)
+        properties = [hotel.id("ppt", key) for key in ("kabul", "dushanbe")]
+        self.tokens = [User(stack, hotel.tenant, "document").token] * 12 + [
+            User(stack, hotel.tenant, "document", "staff", properties[:1]).token,
+            User(stack, hotel.tenant, "colleague", "manager", properties).token,
+            User(stack, hotel.tenant, "nobody", "staff").token,
+            User(stack, "tnt_" + ulid("nobody at all"), "document").token,
+            stack.token(hotel.tenant, "--ttl", "-3600"), "nonsense", None]
+        self.tenant, self.properties = hotel.tenant, properties
+
+    def path(self, method, path, operation):
+        for parameter in self.document.parameters(operation, "path"):
+            name, prefix = parameter["name"], prefix_of(self.document, parameter)
+            if name == "key" and "archive" in path:
+                prefix = "key"
+            chance = self.rng.random()
+            if prefix and POOLS[prefix] and chance < 0.85:
+                # the newest ones are used, the oldest removed
+                value, parent = POOLS[prefix][0] if method == "DELETE" else self.rng.choice(POOLS[prefix][-4:])
+                if name == "wid" and parent and self.rng.random() < 0.8:
+                    path = re.sub(r"dsh_[0-9A-Z]+", parent, path)
+            elif chance < 0.95:
+                value = self.rng.choice(METRICS + ["fact_payment"]) if name == "key" else str(
+                    self.document.make(parameter["schema"], self.rng))
+            else:
+                value = self.rng.choice(["x", "0", "%", "é", "a b", "'", "..", "dsh_", "\u202e"])
+            path = path.replace(f"{{{name}}}", urllib.parse.quote(value, safe=""))
+        return path
+
+    def query(self, operation):
+        pairs = []
+        for parameter in self.document.parameters(operation, "query"):
+            if self.rng.random() < 0.6:
+                continue
+            value = self.document.make(parameter["schema"], self.rng)
+            if parameter["name"] == "property":
+                value = self.rng.choice(self.properties * 3 + ["x", "ppt_" + ulid("none")])
+            elif self.rng.random() < 0.2:
+                value = self.rng.choice(["", "-1", "x", "9" * 30, "\u0001", "é"])
+            pairs.append((parameter["name"], value))
+        dates = [pair for pair in pairs if pair[0] in ("from", "to")]
+        if dates and self.rng.random() < 0.8:  # both, as they should be
+            pairs = [pair for pair in pairs if pair not in dates] + [("from", "2024-03-01"), ("to", "2024-03-31")]
+        if self.rng.random() < 0.03:
+            pairs.append(("tenant_id", "x"))
+        return "?" + urllib.parse.urlencode(pairs) if pairs else ""
+
+    def sensible(self, value):
+        """Names that there are, for most of the random ones."""
+        if isinstance(value, list):
+            return [self.sensible(v) for v in value]
+        if not isinstance(value, dict):
+            return value
+        value = {k: self.sensible(v) for k, v in value.items()}
+        if "deadlineMs" in value:
+            value["deadlineMs"] = 60000  # a millisecond is over before anything is read: 504
+        if self.rng.random() < 0.9:
+            if set(value) <= {"version", "archivedAt"} and "version" in value:
+                value["version"] = 1
+            if isinstance(value.get("metrics"), list):
+                value["metrics"] = self.rng.sample(METRICS, self.rng.randint(1, 2))
+            if isinstance(value.get("dimensions"), list):
+                value["dimensions"] = self.rng.sample(DIMENSIONS, self.rng.randint(0, 2))
+            if "dimension" in value:
+                value["dimension"] = "channel"
+            if "column" in value and "direction" in value:
+                value["column"] = "date"
+            if "propertyId" in value and value["propertyId"]:
+                value["propertyId"] = self.rng.choice(self.properties)
+            if "queryId" in value and POOLS["qry"]:
+                value["queryId"] = self.rng.choice(POOLS["qry"])[0]
+            if "from" in value and "to" in value:
+                value["from"], value["to"] = sorted((value["from"], value["to"]))
+            if "numerator" in value:
+                value.update(version=1, key=f"m_{self.rng.getrandbits(40)}", numerator="rooms_sold", unit={"kind": "count"},
+                             share=None, denominator=None, dimensions=["property_id"])
+            if value.get("table") and value.get("kind") and "limit" in value:
+                value.update(table="fact_payment", kind="null_rate", column=self.rng.choice(["amount_micro", "currency"]))
+        return value
+
+    def damaged(self, value):
+        """Something in it is not as it should be."""
+        strange = [None, True, -1, 1.5, 10 ** 30, "", "x" * 3000, [], {}, [[]], "\u0000", "é\u202e", {"a": {"b": {}}}]
+        if isinstance(value, dict) and value and self.rng.random() < 0.8:
+            name, how = self.rng.choice(list(value)), self.rng.randrange(4)
+            if how == 0:
+                return {k: v for k, v in value.items() if k != name}
+            if how == 1:
+                return {**value, "unknown": 1}
+            return {**value, name: self.damaged(value[name])}
+        if isinstance(value, list) and value and self.rng.random() < 0.7:
+            return [self.damaged(value[0]), *value[1:]]
+        return self.rng.choice(strange)
+
+    def body(self, operation):
+        schema = self.document.body_schema(operation)
+        if schema is None:
+            return self.rng.choice([None, None, None, {}]) if "Idempotency-Key" in str(operation) else None
+        if self.rng.random() < 0.03:
+            return self.rng.choice([b"", b"{", b"\xff", b"null", b"[1]", b'{"a":1,"a":2}', b"[" * 200, b" " * 70000])
+        body = self.document.make(schema, self.rng)
+        if self.rng.random() < 0.4:
+            body = operation["requestBody"]["content"]["application/json"]["example"]
+        body = self.sensible(body)
+        if "kind" in body and "layout" in body and self.rng.random() < 0.8:
+            body = {**body, "layout": {"x": self.rng.randint(0, 40), "y": self.rng.randint(0, 900), "w": 4, "h": 4}}
+        return self.damaged(body) if self.rng.random() < 0.35 else body
+
+    def headers(self, operation):
+        headers = {}
+        token = self.rng.choice(self.tokens)
+        if token is not None:
+            headers["Authorization"] = "Bearer " + token
+        for parameter in self.document.parameters(operation, "header"):
+            name = parameter["name"]
+            if name == "Idempotency-Key" and self.rng.random() < 0.95:
+                headers[name] = str(uuid.UUID(int=self.rng.getrandbits(128)))
+            elif name == "If-Match" and self.rng.random() < 0.8:
+                headers[name] = self.rng.choice(["*", '"v1"', '"v2"', "v1", '"x"'])
+            elif name == "If-None-Match" and self.rng.random() < 0.2:
+                headers[name] = self.rng.choice(["*", '"v1"', "x"])
+            elif name == "X-Tenant-Id" and self.rng.random() < 0.1:
+                headers[name] = self.rng.choice([self.tenant, "x"])
+        return headers
+
+    def ask(self, method, path, operation):
+        target, body = self.path(method, path, operation) + self.query(operation), self.body(operation)
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body)
+        headers = self.headers(operation)
+        answer = http_request(method, self.stack.url("queryd", target), body, headers)
+        shown = {k: v for k, v in headers.items() if k != "Authorization"}
+        return answer, (method, target, str(body)[:2000], shown)
+
+
+def test_random_requests(document, stack, random_hotel):
+    asker = Asker(document, stack, random_hotel, 1)
+    operations = sorted(document.operations(), key=lambda row: row[:2])
+    seen = {}
+    for n in range(2500):
+        method, path, operation = operations[n % len(operations)]
+        answer, asked = asker.ask(method, path, operation)
+        judge(document, operation, answer, asked)
+        keep(answer, method, asked[1].partition("?")[0])
+        seen.setdefault((method, path), set()).add(answer.status)
+    # they came through to what they asked for, and not always
+    missed = [row for row, statuses in seen.items() if min(statuses) >= 300]
+    assert len(missed) <= len(seen) // 10, missed
+    for row, statuses in seen.items():
+        assert max(statuses) >= 400 or row[1] == "/openapi.json", (row, statuses)
+    assert {400, 401, 403, 404, 412, 422, 428} <= set().union(*seen.values())
