@@ -16,15 +16,13 @@
 #include "queryd/adhoc_result.h"
 #include "queryd/answer.h"
 #include "queryd/gate.h"
-#include "queryd/request.h"
 #include "sql_gen.h"
 
-#define ADHOC_MAGIC     OBJ_MAGIC('H')
-#define ROWS_MAX        10000
-#define COLUMNS_MAX     200
-#define DEADLINE_MAX_MS 60000
-#define WAITING_MAX     64
-#define BLOCK_BYTES     8192
+#define ADHOC_MAGIC OBJ_MAGIC('H')
+#define ROWS_MAX    10000
+#define COLUMNS_MAX 200
+#define WAITING_MAX 64
+#define BLOCK_BYTES 8192
 /* The one place where a text becomes part of a statement: the gate has parsed it as one SELECT. */
 #define CURSOR_HEAD "declare result no scroll cursor without hold for "
 
@@ -52,7 +50,6 @@ struct adhoc_job {
 	struct arena *arena;
 	const char *tenant_id, *scope;
 	bool dry_run;
-	int64_t deadline_ms;
 	struct gate_params params;
 	struct gate_statement statement;
 	const char *tables[GATE_RELATION_COUNT + 1]; /* that it reads; ended by NULL */
@@ -382,44 +379,20 @@ static void prepare(struct adhoc_job *j)
 	j->stmts[END] = (struct pgstmt){&SQL_queryd_end_block, NULL};
 }
 
-static void read_member(struct adhoc_job *j, const char *name, const struct json *v,
-			const char **sql, struct faults *f)
+/* false: answered. */
+static bool read_question(struct adhoc_job *j, const struct adhoc_question *q)
 {
+	struct gate_refusal why;
 	struct gate_fault fault;
 
-	if (strcmp(name, "sql") == 0) {
-		*sql = json_string_or_null(v);
-		if (*sql == NULL)
-			faults_add(f, j->arena, "sql", "must be a string");
-	} else if (strcmp(name, "params") == 0) {
-		if (gate_params_read(v, j->arena, &j->params, &fault) < 0)
-			faults_add(f, j->arena, fault.field, "%s", fault.detail);
-	} else if (strcmp(name, "dryRun") == 0) {
-		if (json_bool(v, "dryRun", &j->dry_run, NULL) < 0)
-			faults_add(f, j->arena, "dryRun", "must be true or false");
-	} else if (strcmp(name, "deadlineMs") == 0) {
-		if (json_i64(v, "deadlineMs", 1, DEADLINE_MAX_MS, &j->deadline_ms, NULL) < 0)
-			faults_add(f, j->arena, "deadlineMs", "must be an integer from 1 to %d",
-				   DEADLINE_MAX_MS);
-	} else {
-		faults_add(f, j->arena, name, "there is no such member");
+	for (size_t i = 0; i < ARRAY_SIZE(q->params); i++) {
+		if (gate_params_read(q->params[i], j->arena, &j->params, &fault) < 0) {
+			httpd_reply_violations(
+				j->http, &(struct problem_violation){fault.field, fault.detail}, 1);
+			return false;
+		}
 	}
-}
-
-/* false: answered. */
-static bool read_body(struct adhoc_job *j, const struct json *body)
-{
-	struct faults faults = {.n = 0};
-	struct gate_refusal why;
-	const char *sql = NULL;
-
-	for (size_t i = 0; i < json_len(body); i++)
-		read_member(j, json_key_at(body, i), json_at(body, i), &sql, &faults);
-	if (faults.n > 0) {
-		httpd_reply_violations(j->http, faults.v, faults.n);
-		return false;
-	}
-	if (gate_check(slice_of(sql), &j->params, j->arena, &j->statement, &why) == 0)
+	if (gate_check(slice_of(q->sql), &j->params, j->arena, &j->statement, &why) == 0)
 		return true;
 	httpd_reply_problem(j->http, PROBLEM_QUERY_REJECTED,
 			    why.position == 0 ? why.detail
@@ -428,9 +401,8 @@ static bool read_body(struct adhoc_job *j, const struct json *body)
 	return false;
 }
 
-void adhoc_serve(const struct call *c, const struct json *body)
+void adhoc_serve(const struct call *c, const struct adhoc_question *q)
 {
-	const struct queryd_config *conf = daemon_conf(c->st->daemon);
 	struct adhoc *a = c->st->adhoc;
 	struct adhoc_job *j = xcalloc(1, sizeof(*j));
 
@@ -438,10 +410,10 @@ void adhoc_serve(const struct call *c, const struct json *body)
 				.adhoc = a,
 				.http = c->http,
 				.arena = arena_new(),
-				.deadline_ms = conf->query_timeout};
+				.dry_run = q->dry_run};
 	j->tenant_id = arena_strdup(j->arena, c->principal->tenant_id);
 	j->scope = arena_strdup(j->arena, c->principal->scope);
-	if (!read_body(j, body)) {
+	if (!read_question(j, q)) {
 		job_free(j);
 		return;
 	}
@@ -458,9 +430,7 @@ void adhoc_serve(const struct call *c, const struct json *body)
 		return;
 	}
 	prepare(j);
-	if (j->deadline_ms > conf->query_timeout)
-		j->deadline_ms = conf->query_timeout;
-	httpd_set_deadline(c->http, j->deadline_ms, PROBLEM_QUERY_TIMEOUT);
+	httpd_set_deadline(c->http, q->deadline_ms, PROBLEM_QUERY_TIMEOUT);
 	httpd_set_gone(c->http, on_gone, j);
 	TAILQ_INSERT_TAIL(&a->waiting, j, link);
 	a->nwaiting++;

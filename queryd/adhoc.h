@@ -17,7 +17,14 @@ struct adhoc;
 struct adhoc *adhoc_new(struct queryd *st) MUST_CHECK;
 void adhoc_free(struct adhoc *a); /* after every query has ended */
 
-/* Answers {sql, params?, dryRun?, deadlineMs?}; the body is not needed afterwards. */
-void adhoc_serve(const struct call *c, const struct json *body);
+/* Not needed after the call. */
+struct adhoc_question {
+	const char *sql;
+	const struct json *params[2]; /* each may be NULL; of one name the latter counts */
+	bool dry_run;
+	int64_t deadline_ms;
+};
+
+void adhoc_serve(const struct call *c, const struct adhoc_question *q);
 
 #endif

@@ -189,24 +189,35 @@ static int read_param(struct reading *r, const struct json *v, struct gate_param
 	return 0;
 }
 
+static size_t find_param(const struct gate_params *params, struct slice name)
+{
+	size_t i = 0;
+
+	while (i < params->n && !slice_eq_str(name, params->v[i].name))
+		i++;
+	return i;
+}
+
 int gate_params_read(const struct json *params, struct arena *a, struct gate_params *ret,
 		     struct gate_fault *fault)
 {
 	struct reading r = {a, fault, ""};
 
-	ret->n = 0;
 	if (params == NULL)
 		return 0;
-	if (json_kind(params) != JSON_OBJECT || json_len(params) > GATE_PARAMS_MAX) {
+	if (json_kind(params) != JSON_OBJECT || json_len(params) > GATE_PARAMS_MAX - ret->n) {
 		(void)snprintf(fault->field, sizeof(fault->field), "params");
 		(void)snprintf(fault->detail, sizeof(fault->detail),
 			       "must be an object of at most %d parameters", GATE_PARAMS_MAX);
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < json_len(params); i++) {
+		size_t at = find_param(ret, slice_of(json_key_at(params, i)));
+
 		r.name = json_key_at(params, i);
-		if (read_param(&r, json_at(params, i), &ret->v[ret->n++]) < 0)
+		if (read_param(&r, json_at(params, i), &ret->v[at]) < 0)
 			return -EINVAL;
+		ret->n += at == ret->n;
 	}
 	return 0;
 }
@@ -312,15 +323,6 @@ static bool skip_text(struct lexer *l, const char **what)
 		*what = number ? "Parameters are named: write @name and give params.name."
 			       : "A quote or comment is not closed.";
 	return ok;
-}
-
-static size_t find_param(const struct gate_params *params, struct slice name)
-{
-	size_t i = 0;
-
-	while (i < params->n && !slice_eq_str(name, params->v[i].name))
-		i++;
-	return i;
 }
 
 /* l->at is at an @ that begins a name. */

@@ -28,7 +28,8 @@ struct gate_fault {
 	char detail[160];
 };
 
-/* `params` may be NULL (none). -EINVAL with the first fault; texts live in the arena. */
+/* Adds to what is in `ret`; a name that is there gets the new value. `params` may be NULL (none).
+ * -EINVAL with the first fault; texts live in the arena. */
 int gate_params_read(const struct json *params, struct arena *a, struct gate_params *ret,
 		     struct gate_fault *fault) MUST_CHECK;
 

@@ -129,9 +129,11 @@ void structured_compute(const struct call *c)
 
 /* ---- queries:run */
 
+/* Its JSON lives as long as the request. */
 struct envelope {
-	const struct json *query;
-	const char *query_id; /* of a saved one, instead */
+	const struct json *query, *sql;
+	const struct json *query_id; /* of a saved one, instead */
+	const struct json *params;   /* of SQL */
 	bool dry_run;
 	int64_t deadline_ms;
 };
@@ -144,11 +146,16 @@ static void read_member(const struct json *body, size_t i, struct arena *a, stru
 
 	if (strcmp(name, "query") == 0) {
 		ret->query = v;
+	} else if (strcmp(name, "sql") == 0) {
+		ret->sql = v;
+		if (json_string_or_null(v) == NULL)
+			faults_add(f, a, "sql", "must be a string");
+	} else if (strcmp(name, "params") == 0) {
+		ret->params = v;
 	} else if (strcmp(name, "queryId") == 0) {
+		ret->query_id = v;
 		if (json_string_or_null(v) == NULL)
 			faults_add(f, a, "queryId", "must be the id of a saved query");
-		else
-			ret->query_id = arena_strdup(a, json_string_or_null(v));
 	} else if (strcmp(name, "dryRun") == 0) {
 		if (json_bool(v, "dryRun", &ret->dry_run, NULL) < 0)
 			faults_add(f, a, "dryRun", "must be true or false");
@@ -169,9 +176,12 @@ static bool read_envelope(const struct call *c, const struct json *body, struct 
 
 	for (size_t i = 0; i < json_len(body); i++)
 		read_member(body, i, a, ret, &faults);
-	if (faults.n == 0 && (ret->query == NULL) == (ret->query_id == NULL))
+	if (faults.n == 0 &&
+	    (ret->query != NULL) + (ret->sql != NULL) + (ret->query_id != NULL) != 1)
 		faults_add(&faults, a, "query",
-			   "either query, {metrics, dateRange, …}, or queryId is required");
+			   "one of query, {metrics, dateRange, …}, sql and queryId is required");
+	if (faults.n == 0 && ret->params != NULL && ret->query != NULL)
+		faults_add(&faults, a, "params", "is only taken with sql or queryId");
 	if (faults.n > 0)
 		httpd_reply_violations(c->http, faults.v, faults.n);
 	return faults.n == 0;
@@ -227,6 +237,15 @@ static void run_query(const struct call *c, const struct json *query, const stru
 	arena_free(a);
 }
 
+static void run_sql(const struct call *c, const struct json *sql, const struct json *saved_params,
+		    const struct envelope *e)
+{
+	adhoc_serve(c, &(struct adhoc_question){.sql = json_string_or_null(sql),
+						.params = {saved_params, e->params},
+						.dry_run = e->dry_run,
+						.deadline_ms = e->deadline_ms});
+}
+
 /* A run that waits for its saved query; in the request's arena. */
 struct recalling {
 	struct call call;
@@ -240,46 +259,51 @@ static void on_recalled(void *arg, struct slice definition)
 	struct json *saved = NULL;
 
 	c->tenant = tenants_find(c->st->tenants, c->principal->tenant_id);
-	if (c->tenant == NULL)
+	if (c->tenant == NULL || json_parse(definition, REQUEST_BODY_MAX, &saved, NULL) < 0) {
 		httpd_reply_problem(c->http, PROBLEM_UNAVAILABLE,
 				    "The tenant's data cannot be reached right now.");
-	else if (json_parse(definition, REQUEST_BODY_MAX, &saved, NULL) < 0 ||
-		 json_get(saved, "query") == NULL)
-		httpd_reply_problem(c->http, PROBLEM_QUERY_REJECTED,
-				    "The saved query is SQL, which is not run here.");
-	else
+	} else if (json_get(saved, "sql") != NULL) {
+		run_sql(c, json_get(saved, "sql"), json_get(saved, "params"), &k->e);
+	} else if (k->e.params != NULL) {
+		httpd_reply_violations(c->http,
+				       &(struct problem_violation){
+					       "params", "the saved query takes no parameters"},
+				       1);
+	} else {
 		run_query(c, json_get(saved, "query"), &k->e, arena_new());
+	}
 	json_free(saved);
+}
+
+static void free_body(void *body)
+{
+	json_free(body);
 }
 
 void structured_run(const struct call *c)
 {
 	const struct queryd_config *conf = daemon_conf(c->st->daemon);
+	struct arena *a = httpd_arena(c->http);
 	struct envelope e = {.deadline_ms = conf->query_timeout};
-	struct arena *a = arena_new();
-	struct recalling *k;
 	struct json *body;
-	bool ok;
 
 	set_default_headers(c->http);
 	body = parse(c, a);
-	if (body != NULL && json_get(body, "sql") != NULL) {
-		adhoc_serve(c, body);
-		json_free(body);
-		arena_free(a);
+	if (body == NULL)
 		return;
-	}
-	ok = body != NULL && read_envelope(c, body, a, &e);
+	arena_defer(a, free_body, body);
+	if (!read_envelope(c, body, a, &e))
+		return;
 	if (e.deadline_ms > conf->query_timeout)
 		e.deadline_ms = conf->query_timeout;
-	if (ok && e.query_id == NULL) {
-		run_query(c, e.query, &e, a);
-		a = NULL;
-	} else if (ok) {
-		k = arena_alloc(httpd_arena(c->http), sizeof(*k));
+	if (e.query != NULL) {
+		run_query(c, e.query, &e, arena_new());
+	} else if (e.sql != NULL) {
+		run_sql(c, e.sql, NULL, &e);
+	} else {
+		struct recalling *k = arena_alloc(a, sizeof(*k));
+
 		*k = (struct recalling){caller_keep(c), e};
-		saved_load(c, e.query_id, on_recalled, k);
+		saved_load(c, json_string_or_null(e.query_id), on_recalled, k);
 	}
-	json_free(body);
-	arena_free(a);
 }

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import uuid
 
 import pytest
 
@@ -209,3 +210,22 @@ def test_every_view_can_be_read(stack, group):
         run(stack, group, f"select * from {view} where false")
     for view in ("table_state", "pending"):
         run(stack, group, f"select * from {view}", 422)
+
+
+def test_saved_with_parameters(stack, group):
+    """The saved values count unless the run gives others."""
+    def post(path, body, check, **headers):
+        answer = stack.http("POST", "queryd", path, body, group, headers)
+        assert answer.status == check, answer
+        return answer.json()
+
+    saved = post("/api/v1/analytics/queries", {
+        "name": "nights", "sql": "select @n + 1 as n, @t as t",
+        "params": {"n": {"type": "int64", "value": 1}, "t": {"type": "string", "value": "saved"}}},
+        201, **{"Idempotency-Key": str(uuid.uuid4())})
+    assert post(API, {"queryId": saved["id"]}, 200)["rows"] == [{"n": 2, "t": "saved"}]
+    given = {"n": {"type": "int64", "value": 41}}
+    assert post(API, {"queryId": saved["id"], "params": given}, 200)["rows"] == [{"n": 42, "t": "saved"}]
+    assert post(API, {"queryId": saved["id"], "dryRun": True}, 200)["rows"] == []
+    bad = post(API, {"queryId": saved["id"], "params": {"n": 5}}, 400)
+    assert bad["violations"][0]["field"] == "params.n"
