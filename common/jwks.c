@@ -385,18 +385,6 @@ const char *jwks_reason(const struct jwks *k)
 
 /* ---- tokens */
 
-/* "Bearer TOKEN"; false: something else. */
-static bool bearer_token(const char *authorization, struct slice *ret)
-{
-	static const char scheme[] = "Bearer ";
-
-	if (authorization == NULL || strncasecmp(authorization, scheme, strlen(scheme)) != 0)
-		return false;
-	authorization += strlen(scheme);
-	*ret = slice_of(authorization + strspn(authorization, " "));
-	return ret->len > 0 && ret->len <= JWT_TOKEN_MAX;
-}
-
 /* A token that the cache does not know. */
 static int check_token(struct jwks *k, struct slice token, struct tokcache_now now,
 		       void **ret_principal, struct err *e)
@@ -437,7 +425,7 @@ int jwks_authenticate(struct jwks *k, const char *authorization, void **ret_prin
 	void *principal;
 	int r = 0;
 
-	if (!bearer_token(authorization, &token))
+	if (!jwt_bearer(authorization, &token))
 		return err_set(e, -EACCES, "no bearer token");
 	refresh(k);
 	if (k->keys == NULL)

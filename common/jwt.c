@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <strings.h>
 
 #include "common/hash.h"
 #include "common/num.h"
@@ -72,16 +73,15 @@ static int choose_key(const struct jwk_set *keys, const struct json *header, con
 	return 0;
 }
 
-int jwt_verify(const struct jwk_set *keys, struct slice token, struct json **ret_claims,
-	       struct err *e)
-{
-	unsigned char bytes[DECODED(JWK_SIGNATURE_MAX)];
+/* A token's parts, still encoded. A fourth one stays in the signature, where '.' is no digit. */
+struct parts {
 	struct slice header, payload, signature;
+	struct slice text; /* what is signed */
+};
+
+static int split(struct slice token, struct parts *ret, struct err *e)
+{
 	const char *dot1, *dot2 = NULL;
-	const struct jwk *key = NULL;
-	struct json *object = NULL;
-	size_t len, expected;
-	int r;
 
 	if (token.len > JWT_TOKEN_MAX)
 		return refuse(e, "the token is too long");
@@ -90,11 +90,25 @@ int jwt_verify(const struct jwk_set *keys, struct slice token, struct json **ret
 		dot2 = memchr(dot1 + 1, '.', (size_t)(token.ptr + token.len - dot1 - 1));
 	if (dot2 == NULL)
 		return refuse(e, "the token has less than three parts");
-	header = (struct slice){token.ptr, (size_t)(dot1 - token.ptr)};
-	payload = (struct slice){dot1 + 1, (size_t)(dot2 - dot1 - 1)};
-	signature = (struct slice){dot2 + 1, (size_t)(token.ptr + token.len - dot2 - 1)};
+	ret->header = (struct slice){token.ptr, (size_t)(dot1 - token.ptr)};
+	ret->payload = (struct slice){dot1 + 1, (size_t)(dot2 - dot1 - 1)};
+	ret->signature = (struct slice){dot2 + 1, (size_t)(token.ptr + token.len - dot2 - 1)};
+	ret->text = (struct slice){token.ptr, (size_t)(dot2 - token.ptr)};
+	return 0;
+}
 
-	r = parse_part(header, "header", &object, e);
+int jwt_verify(const struct jwk_set *keys, struct slice token, struct json **ret_claims,
+	       struct err *e)
+{
+	unsigned char bytes[DECODED(JWK_SIGNATURE_MAX)];
+	const struct jwk *key = NULL;
+	struct json *object = NULL;
+	struct parts p = {.text = {NULL, 0}};
+	size_t len, expected;
+	int r = split(token, &p, e);
+
+	if (r == 0)
+		r = parse_part(p.header, "header", &object, e);
 	if (r < 0)
 		return r;
 	r = choose_key(keys, object, &key, e);
@@ -102,14 +116,39 @@ int jwt_verify(const struct jwk_set *keys, struct slice token, struct json **ret
 	if (r < 0)
 		return r;
 	expected = jwk_signature_len(key);
-	/* a fourth part ends here: '.' is no digit of base64url */
-	if (signature.len > (expected * 4 + 2) / 3 ||
-	    hash_base64url_decode(signature, bytes, &len) < 0 || len != expected)
+	if (p.signature.len > (expected * 4 + 2) / 3 ||
+	    hash_base64url_decode(p.signature, bytes, &len) < 0 || len != expected)
 		return refuse(e, "the signature has not the form of its key");
-	if (!jwk_signature_holds(key, (struct slice){token.ptr, header.len + 1 + payload.len},
-				 bytes))
+	if (!jwk_signature_holds(key, p.text, bytes))
 		return refuse(e, "the signature does not hold");
-	return parse_part(payload, "payload", ret_claims, e);
+	return parse_part(p.payload, "payload", ret_claims, e);
+}
+
+int jwt_read_marked(struct slice token, struct json **ret_claims, struct err *e)
+{
+	struct json *header = NULL;
+	struct parts p = {.text = {NULL, 0}};
+	int r = split(token, &p, e);
+
+	if (r == 0)
+		r = parse_part(p.header, "header", &header, e);
+	json_free(header);
+	if (r < 0)
+		return r;
+	if (!slice_eq_str(p.signature, JWT_PLATFORM_MARK))
+		return refuse(e, "the platform has not verified this token");
+	return parse_part(p.payload, "payload", ret_claims, e);
+}
+
+bool jwt_bearer(const char *authorization, struct slice *ret)
+{
+	static const char scheme[] = "Bearer ";
+
+	if (authorization == NULL || strncasecmp(authorization, scheme, strlen(scheme)) != 0)
+		return false;
+	authorization += strlen(scheme);
+	*ret = slice_of(authorization + strspn(authorization, " "));
+	return ret->len > 0 && ret->len <= JWT_TOKEN_MAX;
 }
 
 /* ---- the claims */

@@ -21,6 +21,16 @@
 int jwt_verify(const struct jwk_set *keys, struct slice token, struct json **ret_claims,
 	       struct err *e) MUST_CHECK;
 
+/* What stands in place of the signature where the platform has verified the token before us. */
+#define JWT_PLATFORM_MARK "SIGNATURE_REMOVED_BY_GOOGLE"
+/* The claims of a token whose signature the platform's ingress has checked and replaced by exactly
+ * JWT_PLATFORM_MARK. Form only: whoever can reach the listener past that ingress can claim
+ * anything, so this is for a deployment whose operator said so. -EACCES on any other token. */
+int jwt_read_marked(struct slice token, struct json **ret_claims, struct err *e) MUST_CHECK;
+
+/* The token of "Bearer TOKEN"; false: NULL or something else. */
+bool jwt_bearer(const char *authorization, struct slice *ret) MUST_CHECK;
+
 struct jwt_expect {
 	const char *const *issuers; /* ended by NULL; NULL: any */
 	const char *audience;       /* claim `aud` equals it or contains it; NULL: any */

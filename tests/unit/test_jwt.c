@@ -552,6 +552,56 @@ START_TEST(test_leeway)
 }
 END_TEST
 
+/* ---- where the platform has verified */
+
+#define H64 "eyJhbGciOiJSUzI1NiIsImtpZCI6ImdvbmUifQ" /* {"alg":"RS256","kid":"gone"} */
+#define P64 "eyJzdWIiOiJ4In0"                        /* {"sub":"x"} */
+
+static const struct {
+	const char *token;
+	int result;
+} marks[] = {
+	{H64 "." P64 "." JWT_PLATFORM_MARK, 0},
+	{H64 "." P64 "." JWT_PLATFORM_MARK "x", -EACCES},
+	{H64 "." P64 ".signature_removed_by_google", -EACCES},
+	{H64 "." P64 ".", -EACCES},
+	{H64 "." P64, -EACCES},
+	{H64 "." P64 "." JWT_PLATFORM_MARK ".", -EACCES},
+	{H64 "." P64 "=." JWT_PLATFORM_MARK, -EACCES},
+	{H64 "..x." JWT_PLATFORM_MARK, -EACCES},
+	{"." P64 "." JWT_PLATFORM_MARK, -EACCES},
+	{H64 ".W10." JWT_PLATFORM_MARK, -EACCES}, /* [] */
+	{"..", -EACCES},
+	{"", -EACCES},
+};
+
+START_TEST(test_marked)
+{
+	struct json *said = NULL;
+	struct err e = ERR_INIT;
+
+	ck_assert_int_eq(jwt_read_marked(slice_of(marks[_i].token), &said, &e), marks[_i].result);
+	ck_assert((marks[_i].result == 0) == (said != NULL));
+	if (said != NULL)
+		ck_assert(json_is(json_get(said, "sub"), "x"));
+	json_free(said);
+}
+END_TEST
+
+START_TEST(test_bearer)
+{
+	struct slice token;
+
+	ck_assert(jwt_bearer("Bearer abc", &token) && slice_eq_str(token, "abc"));
+	ck_assert(jwt_bearer("bearer   a.b", &token) && slice_eq_str(token, "a.b"));
+	ck_assert(!jwt_bearer(NULL, &token));
+	ck_assert(!jwt_bearer("", &token));
+	ck_assert(!jwt_bearer("Bearer", &token));
+	ck_assert(!jwt_bearer("Bearer ", &token));
+	ck_assert(!jwt_bearer("Basic abc", &token));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("jwt");
@@ -567,6 +617,10 @@ int main(void)
 	tcase_add_loop_test(tc, test_claims, 0, ARRAY_SIZE(claims));
 	tcase_add_loop_test(tc, test_addressed, 0, ARRAY_SIZE(addressed));
 	tcase_add_test(tc, test_leeway);
+	suite_add_tcase(s, tc);
+	tc = tcase_create("marked");
+	tcase_add_loop_test(tc, test_marked, 0, ARRAY_SIZE(marks));
+	tcase_add_test(tc, test_bearer);
 	suite_add_tcase(s, tc);
 	return unit_main(s);
 }
