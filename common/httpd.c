@@ -448,6 +448,15 @@ const char *httpd_header(const struct httpd_request *r, const char *name)
 	return evhttp_find_header(evhttp_request_get_input_headers(r->ev), name);
 }
 
+void httpd_each_header(const struct httpd_request *r,
+		       void (*fn)(void *arg, const char *name, const char *value), void *arg)
+{
+	const struct evkeyval *header;
+
+	TAILQ_FOREACH (header, evhttp_request_get_input_headers(r->ev), next)
+		fn(arg, header->key, header->value);
+}
+
 struct slice httpd_body(struct httpd_request *r)
 {
 	struct evbuffer *in = evhttp_request_get_input_buffer(r->ev);

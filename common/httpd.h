@@ -71,6 +71,9 @@ const char *httpd_query(const struct httpd_request *r,
 bool httpd_query_at(const struct httpd_request *r, size_t i, const char **ret_name,
 		    const char **ret_value);
 const char *httpd_header(const struct httpd_request *r, const char *name);
+/* Every header field, in the order of the request, repeated ones included. */
+void httpd_each_header(const struct httpd_request *r,
+		       void (*fn)(void *arg, const char *name, const char *value), void *arg);
 struct slice httpd_body(struct httpd_request *r); /* contiguous */
 /* X-Correlation-Id of the client when it is 1-128 of [A-Za-z0-9._:-], else a new cor_<ULID>. */
 const char *httpd_correlation_id(const struct httpd_request *r);
