@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <sys/stat.h>
 #include <zmq.h>
 
 #include "common/xalloc.h"
@@ -31,6 +32,9 @@ struct zsock {
 	zsock_fn on_message;
 	void *arg;
 	char endpoint[256];
+	struct zsock *zap; /* answers libzmq's question who may come in; NULL without CURVE */
+	bool (*admits)(void *arg, const char *public_key);
+	char sender[ZSOCK_KEY_LEN + 1];
 	bool paused;
 	bool pumping, dead; /* freed from inside on_message: destroyed when the pump returns */
 };
@@ -42,7 +46,7 @@ static struct {
 
 static const int socket_types[] = {
 	[ZSOCK_PUSH] = ZMQ_PUSH, [ZSOCK_PULL] = ZMQ_PULL,     [ZSOCK_PUB] = ZMQ_PUB,
-	[ZSOCK_SUB] = ZMQ_SUB,   [ZSOCK_ROUTER] = ZMQ_ROUTER,
+	[ZSOCK_SUB] = ZMQ_SUB,   [ZSOCK_ROUTER] = ZMQ_ROUTER, [ZSOCK_REP] = ZMQ_REP,
 };
 
 static void *context_get(void)
@@ -98,6 +102,14 @@ static size_t receive(struct zsock *z, zmq_msg_t msgs[PARTS_MAX])
 	return n;
 }
 
+/* The user id is what our answer to libzmq said: the key. */
+static void note_sender(struct zsock *z, zmq_msg_t *m)
+{
+	const char *user = zmq_msg_gets(m, "User-Id");
+
+	(void)snprintf(z->sender, sizeof(z->sender), "%s", user != NULL ? user : "");
+}
+
 /* false: there was nothing to read. */
 static bool deliver_one(struct zsock *z)
 {
@@ -108,6 +120,8 @@ static bool deliver_one(struct zsock *z)
 
 	for (size_t i = 0; i < kept; i++)
 		parts[i] = (struct slice){zmq_msg_data(&msgs[i]), zmq_msg_size(&msgs[i])};
+	if (n > 0 && z->zap != NULL)
+		note_sender(z, &msgs[kept - 1]); /* a ROUTER's first part is its own */
 	if (n > 0 && n == kept)
 		z->on_message(z->arg, parts, n);
 	for (size_t i = 0; i < kept; i++)
@@ -117,6 +131,7 @@ static bool deliver_one(struct zsock *z)
 
 static void destroy(struct zsock *z)
 {
+	zsock_free(z->zap);
 	if (z->readable != NULL)
 		event_free(z->readable);
 	if (z->timer != NULL)
@@ -166,7 +181,7 @@ static int set_options(struct zsock *z, const struct zsock_options *o)
 	int64_t max = o->message_max > 0 ? (int64_t)o->message_max : -1;
 	int r = 0;
 
-	r |= set_int(z, ZMQ_SNDHWM, o->hwm);
+	r |= set_int(z, ZMQ_SNDHWM, o->send_hwm > 0 ? o->send_hwm : o->hwm);
 	r |= set_int(z, ZMQ_RCVHWM, o->hwm);
 	r |= set_int(z, ZMQ_LINGER, LINGER_MS);
 	r |= set_int(z, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MS);
@@ -181,13 +196,88 @@ static int set_options(struct zsock *z, const struct zsock_options *o)
 	return r == 0 ? 0 : -errno;
 }
 
-static int bind_endpoint(struct zsock *z, const char *endpoint, struct err *e)
+static int bind_endpoint(struct zsock *z, const struct zsock_options *o, struct err *e)
 {
 	size_t n = sizeof(z->endpoint);
+	mode_t before = 0;
+	int r;
 
-	if (zmq_bind(z->socket, endpoint) < 0 ||
-	    zmq_getsockopt(z->socket, ZMQ_LAST_ENDPOINT, z->endpoint, &n) < 0)
-		return err_set(e, -errno, "cannot bind %s: %s", endpoint, zmq_strerror(errno));
+	if (o->ipc_mode != 0) /* there is no moment in which others could connect */
+		before = umask(~o->ipc_mode & 0777);
+	r = zmq_bind(z->socket, o->endpoint);
+	if (o->ipc_mode != 0)
+		(void)umask(before);
+	if (r < 0 || zmq_getsockopt(z->socket, ZMQ_LAST_ENDPOINT, z->endpoint, &n) < 0)
+		return err_set(e, -errno, "cannot bind %s: %s", o->endpoint, zmq_strerror(errno));
+	return 0;
+}
+
+/* ---- CURVE: libzmq asks over a socket of a fixed name (ZAP, RFC 27) who may come in */
+
+enum {
+	ZAP_VERSION,
+	ZAP_REQUEST,
+	ZAP_DOMAIN,
+	ZAP_ADDRESS,
+	ZAP_IDENTITY,
+	ZAP_MECHANISM,
+	ZAP_KEY,
+	ZAP_PARTS
+};
+
+#define CURVE_KEY_BYTES 32
+
+bool zsock_key_valid(const char *key)
+{
+	uint8_t bytes[CURVE_KEY_BYTES];
+
+	return strlen(key) == ZSOCK_KEY_LEN && zmq_z85_decode(bytes, key) != NULL;
+}
+
+static void on_zap(void *arg, const struct slice *parts, size_t n)
+{
+	struct zsock *z = arg;
+	char key[ZSOCK_KEY_LEN + 1] = "";
+	bool in = false;
+
+	if (n == ZAP_PARTS && slice_eq_str(parts[ZAP_MECHANISM], "CURVE") &&
+	    parts[ZAP_KEY].len == CURVE_KEY_BYTES)
+		in = zmq_z85_encode(key, (const uint8_t *)parts[ZAP_KEY].ptr, CURVE_KEY_BYTES) !=
+			     NULL &&
+		     z->admits(z->arg, key);
+	(void)zsock_send(z->zap,
+			 (const struct slice[]){
+				 SLICE_LIT("1.0"),
+				 n > ZAP_REQUEST ? parts[ZAP_REQUEST] : SLICE_LIT(""),
+				 slice_of(in ? "200" : "400"), slice_of(in ? "OK" : "unknown key"),
+				 slice_of(in ? key : ""), SLICE_LIT("")},
+			 6);
+}
+
+static int set_curve(struct zsock *z, struct event_base *base, const struct zsock_options *o,
+		     struct err *e)
+{
+	const struct zsock_options zap = {.type = ZSOCK_REP,
+					  .endpoint = "inproc://zeromq.zap.01",
+					  .bind = true,
+					  .hwm = 1000,
+					  .on_message = on_zap,
+					  .arg = z};
+	int r;
+
+	if (!zmq_has("curve"))
+		return err_set(e, -ENOTSUP, "this libzmq is built without CURVE");
+	if (!zsock_key_valid(o->curve_secret_key))
+		return err_set(e, -EINVAL, "a CURVE key has %d characters of Z85", ZSOCK_KEY_LEN);
+	z->admits = o->curve_admits;
+	r = zsock_new(base, &zap, &z->zap, e);
+	if (r < 0)
+		return r;
+	if (set_int(z, ZMQ_CURVE_SERVER, 1) < 0 ||
+	    zmq_setsockopt(z->socket, ZMQ_CURVE_SECRETKEY, o->curve_secret_key, ZSOCK_KEY_LEN + 1) <
+		    0 ||
+	    zmq_setsockopt(z->socket, ZMQ_ZAP_DOMAIN, "analytics", strlen("analytics")) < 0)
+		return err_set(e, -errno, "cannot set up CURVE: %s", zmq_strerror(errno));
 	return 0;
 }
 
@@ -249,7 +339,10 @@ int zsock_new(struct event_base *base, const struct zsock_options *o, struct zso
 		err_set(e, r, "cannot set ZeroMQ options: %s", zmq_strerror(-r));
 		goto out;
 	}
-	r = o->bind ? bind_endpoint(z, o->endpoint, e) : connect_endpoints(z, o->endpoint, e);
+	if (o->curve_secret_key != NULL)
+		r = set_curve(z, base, o, e);
+	if (r == 0)
+		r = o->bind ? bind_endpoint(z, o, e) : connect_endpoints(z, o->endpoint, e);
 	if (r == 0 && o->on_message != NULL)
 		r = watch(z, base, e);
 out:
@@ -305,6 +398,11 @@ void zsock_pause(struct zsock *z, bool paused)
 		(void)event_add(z->readable, NULL);
 		event_active(z->readable, EV_READ, 0);
 	}
+}
+
+const char *zsock_sender(const struct zsock *z)
+{
+	return z->sender;
 }
 
 const char *zsock_endpoint(const struct zsock *z)
