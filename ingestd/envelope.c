@@ -39,6 +39,7 @@ struct envelope_reader {
 	struct scan_scratch scratch;
 	struct scan_index index;
 	const struct scan_member *found[SLOTS_MAX];
+	bool binary; /* it is a CloudEvent in binary mode */
 };
 
 /* How a rule fared. */
@@ -46,6 +47,7 @@ struct outcome {
 	bool taken;
 	bool null;          /* what was refused is null */
 	const char *source; /* the one taken, else the first that was there; NULL: there was none */
+	const char *usual;  /* where it would be looked for first */
 };
 
 /* ---- the table of slots ---- */
@@ -208,10 +210,19 @@ static bool source_value(const struct envelope_reader *r, const struct envelope_
 	return true;
 }
 
+/* For people: a CloudEvent in binary mode has no members to be told about. */
+static const char *usual_source(const struct envelope_reader *r, size_t rule)
+{
+	for (size_t i = 0; r->binary && i < SOURCES_MAX && rules[rule].sources[i] != NULL; i++)
+		if (strncmp(rules[rule].sources[i], "@ce-", 4) == 0)
+			return rules[rule].sources[i];
+	return rules[rule].sources[0];
+}
+
 static struct outcome apply_rule(const struct envelope_reader *r, size_t rule,
 				 const struct envelope_transport *t, struct event *ev)
 {
-	struct outcome outcome = {.source = NULL};
+	struct outcome outcome = {.usual = usual_source(r, rule)};
 
 	for (size_t i = 0; i < SOURCES_MAX && rules[rule].sources[i] != NULL; i++) {
 		size_t text_len = ev->text_len;
@@ -261,7 +272,7 @@ static int refuse(const struct outcome *outcomes, enum rule_id rule, enum fault_
 	const struct outcome *o = &outcomes[rule];
 
 	if (o->source == NULL)
-		return fault_at_source(fault, missing, rules[rule].sources[0], "missing");
+		return fault_at_source(fault, missing, o->usual, "missing");
 	return fault_at_source(fault, o->null ? missing : bad, o->source, o->null ? "null" : what);
 }
 
@@ -345,6 +356,50 @@ static void fill_hashes(struct envelope_reader *r, struct event *ev)
 	ev->dedupe_key = (struct slice){ev->key, ULID_LEN};
 }
 
+/* In structured mode the text is the event. */
+static int read_members(struct envelope_reader *r, struct slice text, struct fault *fault)
+{
+	int rc = scan_document(text, &r->limits, &r->scratch, &r->index, fault);
+
+	if (rc == 0 && r->index.kind != SCAN_OBJECT)
+		rc = fault_at_byte(fault, FAULT_NOT_AN_OBJECT, 0, "expected an object");
+	if (rc == 0)
+		match_members(r);
+	return rc;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static struct slice trimmed(struct slice s)
+{
+	while (s.len > 0 && is_space(s.ptr[s.len - 1]))
+		s.len--;
+	for (; s.len > 0 && is_space(s.ptr[0]); s.ptr++)
+		s.len--;
+	return s;
+}
+
+/* In binary mode it is the payload, and its members are not the envelope's, whatever their names.
+ */
+static int read_data(struct envelope_reader *r, struct slice text, struct event *ev,
+		     struct fault *fault)
+{
+	struct slice data = trimmed(text);
+	int rc;
+
+	if (data.len == 0)
+		return 0;
+	rc = scan_document(text, &r->limits, &r->scratch, &r->index, fault);
+	if (rc == 0 && r->index.kind != SCAN_NULL) {
+		ev->payload = data;
+		ev->payload_key = EVENT_WHOLE_TEXT;
+	}
+	return rc;
+}
+
 int envelope_read(struct envelope_reader *r, struct slice text,
 		  const struct envelope_transport *transport, int64_t now_us, struct event *ret,
 		  struct fault *fault)
@@ -353,17 +408,16 @@ int envelope_read(struct envelope_reader *r, struct slice text,
 	struct outcome outcomes[RULE_COUNT];
 	int rc;
 
+	if (transport == NULL)
+		transport = &nothing;
 	memset(ret, 0, offsetof(struct event, text));
 	ret->published_at_us = EVENT_NO_TIME;
 	ret->aggregate_version = EVENT_NO_VERSION;
 	memset(r->found, 0, sizeof(r->found));
-	rc = scan_document(text, &r->limits, &r->scratch, &r->index, fault);
-	if (rc == 0 && r->index.kind != SCAN_OBJECT)
-		rc = fault_at_byte(fault, FAULT_NOT_AN_OBJECT, 0, "expected an object");
-	if (rc == 0)
-		match_members(r);
+	r->binary = transport_value(transport, "@" ENVELOPE_BINARY_MARK).len > 0;
+	rc = r->binary ? read_data(r, text, ret, fault) : read_members(r, text, fault);
 	for (size_t i = 0; i < RULE_COUNT; i++)
-		outcomes[i] = apply_rule(r, i, transport != NULL ? transport : &nothing, ret);
+		outcomes[i] = apply_rule(r, i, transport, ret);
 	fill_defaults(ret, outcomes);
 	if (rc == 0)
 		rc = check_event(r, ret, outcomes, now_us, fault);

@@ -17,6 +17,7 @@
 #define EVENT_PLATFORM    "_platform"       /* the tenant of what legally has none */
 #define EVENT_NO_TIME     INT64_MIN
 #define EVENT_NO_VERSION  (-1)
+#define EVENT_WHOLE_TEXT  "." /* the payload key of a CloudEvent in binary mode */
 
 /* Slices point into the text, the transport's values, static text, or the last members: an event is
  * valid as long as what it was read from, and is not copied by assignment. Empty: absent. */
@@ -28,7 +29,8 @@ struct event {
 	int64_t occurred_at_us;
 	int64_t published_at_us; /* or EVENT_NO_TIME */
 	struct slice payload;    /* JSON text */
-	const char *payload_key; /* its member: "payload", "data" or "properties"; NULL: none */
+	/* its member: "payload", "data" or "properties"; EVENT_WHOLE_TEXT; NULL: none */
+	const char *payload_key;
 	struct slice aggregate_type, aggregate_id;
 	int64_t aggregate_version; /* or EVENT_NO_VERSION */
 	int64_t schema_version;    /* within int32 */
@@ -49,8 +51,16 @@ struct envelope_attribute {
 	struct slice name, value;
 };
 
-/* What the transport says beside the text: Pub/Sub attributes and message fields. Zeroed: nothing.
- * The bytes need not be valid UTF-8; such a value counts as absent. */
+/*
+ * What the transport says beside the text: Pub/Sub attributes and message fields, CloudEvents
+ * attributes as "ce-…". Zeroed: nothing. The bytes need not be valid UTF-8; such a value counts as
+ * absent.
+ *
+ * With an attribute ENVELOPE_BINARY_MARK the event is a CloudEvent in binary mode: the text is its
+ * data, any JSON value or nothing at all, and only the attributes say what it is. Text and
+ * attributes are stored side by side: whoever reads them again reads the same event.
+ */
+#define ENVELOPE_BINARY_MARK "ce-specversion"
 struct envelope_transport {
 	const struct envelope_attribute *attributes;
 	size_t nattributes;

@@ -8,9 +8,12 @@
 #include "common/schema.h"
 #include "common/zsock.h"
 #include "ingestd/batcher.h"
+#include "ingestd/callers.h"
 #include "ingestd/config.h"
 #include "ingestd/doors.h"
 #include "ingestd/intake.h"
+#include "ingestd/puller.h"
+#include "ingestd/zdoor.h"
 
 struct ingestd {
 	struct daemon *daemon;
@@ -19,9 +22,12 @@ struct ingestd {
 	struct schema_check *schema;
 	struct batcher *batcher;
 	struct intake *intake;
+	struct callers callers;
 	struct doors doors;
 	struct httpd *http;
-	bool idle_http, idle_batcher; /* while draining */
+	struct zdoor *zdoor;
+	struct puller *puller;
+	int idle; /* parts that have become idle while draining */
 };
 
 #endif

@@ -19,7 +19,7 @@ struct intake {
 	struct batcher *batcher;
 	struct envelope_reader *reader;
 	struct event event;           /* of the text being read */
-	struct scan_scratch *scratch; /* for push wrappers */
+	struct scan_scratch *scratch; /* for wrappers */
 };
 
 /* One body on its way in. */
@@ -91,11 +91,12 @@ static void add_text(struct delivery *d, struct slice text)
 	struct intake *in = d->intake;
 	struct fault fault;
 
-	if (envelope_read(in->reader, text, d->transport, d->received_us, &in->event, &fault) == 0)
+	if (envelope_read(in->reader, text, d->transport, d->received_us, &in->event, &fault) == 0) {
 		batcher_add_event(in->batcher, d->submission, d->index, &in->event, text,
 				  d->attributes, d->received_us);
-	else
+	} else {
 		add_dead_letter(d, text, &fault);
+	}
 	d->index++;
 }
 
@@ -153,17 +154,18 @@ static bool is_blank(struct slice s)
 	return true;
 }
 
-static bool may_send_for(const struct intake_tenants *t, struct slice tenant_id)
+static int forbid(size_t n, struct intake_refusal *why)
 {
-	for (size_t i = 0; i < t->n; i++) {
-		if (slice_eq_str(tenant_id, t->ids[i]))
-			return true;
-	}
-	return !t->limited;
+	why->forbidden = true;
+	(void)snprintf(why->detail, sizeof(why->detail),
+		       "Event %zu belongs to a tenant that this token may not send for; "
+		       "nothing was kept.",
+		       n);
+	return -EACCES;
 }
 
 /* Before anything is kept: the array is whole, and a limited caller names only its tenants. */
-static int check_body(struct intake *in, struct cursor c, const struct intake_tenants *tenants,
+static int check_body(struct intake *in, struct cursor c, const struct caller_tenants *tenants,
 		      struct intake_refusal *why)
 {
 	struct fault fault;
@@ -177,15 +179,8 @@ static int check_body(struct intake *in, struct cursor c, const struct intake_te
 	while ((r = next_text(&c, &text, &fault)) > 0) {
 		if (tenants->limited && !is_blank(text) &&
 		    envelope_read(in->reader, text, NULL, now_us, &in->event, &fault) == 0 &&
-		    !may_send_for(tenants, in->event.tenant_id)) {
-			why->forbidden = true;
-			(void)snprintf(
-				why->detail, sizeof(why->detail),
-				"Event %zu belongs to a tenant that this token may not send for; "
-				"nothing was kept.",
-				n);
-			return -EACCES;
-		}
+		    !caller_may_send_for(tenants, in->event.tenant_id))
+			return forbid(n, why);
 		n++;
 	}
 	if (r < 0)
@@ -195,7 +190,7 @@ static int check_body(struct intake *in, struct cursor c, const struct intake_te
 	return r;
 }
 
-static int take(struct intake *in, struct cursor c, const struct intake_tenants *tenants,
+static int take(struct intake *in, struct cursor c, const struct caller_tenants *tenants,
 		intake_settled_fn fn, void *arg, struct intake_refusal *why)
 {
 	struct delivery d;
@@ -217,7 +212,7 @@ static int take(struct intake *in, struct cursor c, const struct intake_tenants 
 	return 0;
 }
 
-int intake_json(struct intake *in, struct slice body, const struct intake_tenants *tenants,
+int intake_json(struct intake *in, struct slice body, const struct caller_tenants *tenants,
 		intake_settled_fn fn, void *arg, struct intake_refusal *why)
 {
 	size_t i = 0;
@@ -231,16 +226,41 @@ int intake_json(struct intake *in, struct slice body, const struct intake_tenant
 		tenants, fn, arg, why);
 }
 
-int intake_lines(struct intake *in, struct slice body, const struct intake_tenants *tenants,
+int intake_lines(struct intake *in, struct slice body, const struct caller_tenants *tenants,
 		 intake_settled_fn fn, void *arg, struct intake_refusal *why)
 {
 	return take(in, (struct cursor){FRAMING_LINES, body, 0}, tenants, fn, arg, why);
 }
 
-/* ---- Pub/Sub push */
+/* One text or several, when nobody says: several when the first line is JSON by itself, or when all
+ * of it is not. */
+static bool is_lines(struct intake *in, struct slice body)
+{
+	static const struct scan_limits limits = {.size_max = UINT32_MAX};
+	const char *eol = body.len > 0 ? memchr(body.ptr, '\n', body.len) : NULL;
+	struct slice first = body, rest;
 
-/* What the transport said, as JSON: kept beside the event, so that a replay reads the same. */
-static struct slice attributes_json(struct arena *scratch, const struct envelope_transport *t)
+	if (eol == NULL)
+		return false;
+	first.len = (size_t)(eol - body.ptr);
+	rest = (struct slice){eol + 1, body.len - first.len - 1};
+	if (is_blank(rest))
+		return false;
+	return (!is_blank(first) && scan_document(first, &limits, in->scratch, NULL, NULL) == 0) ||
+	       scan_document(body, &limits, in->scratch, NULL, NULL) != 0;
+}
+
+int intake_message(struct intake *in, struct slice body, const struct caller_tenants *tenants,
+		   intake_settled_fn fn, void *arg, struct intake_refusal *why)
+{
+	return is_lines(in, body) ? intake_lines(in, body, tenants, fn, arg, why)
+				  : intake_json(in, body, tenants, fn, arg, why);
+}
+
+/* ---- events that have a transport */
+
+/* The attributes as JSON, kept beside the event, so that a replay reads the same. */
+static struct slice attributes_json(const struct envelope_transport *t, struct arena *scratch)
 {
 	struct strbuf out = STRBUF_INIT;
 	struct json_writer w;
@@ -262,20 +282,106 @@ static struct slice attributes_json(struct arena *scratch, const struct envelope
 	return kept;
 }
 
-void intake_push(struct intake *in, struct slice body, struct arena *scratch, intake_settled_fn fn,
-		 void *arg)
+static void say(struct delivery *d, const struct envelope_transport *t, struct arena *arena)
+{
+	d->transport = t;
+	d->attributes = attributes_json(t, arena);
+}
+
+int intake_event(struct intake *in, struct slice text, const struct envelope_transport *transport,
+		 struct arena *scratch, const struct caller_tenants *tenants, intake_settled_fn fn,
+		 void *arg, struct intake_refusal *why)
+{
+	struct delivery d;
+	struct fault fault;
+
+	*why = (struct intake_refusal){.forbidden = false};
+	if (tenants->limited &&
+	    envelope_read(in->reader, text, transport, clock_wall_us(), &in->event, &fault) == 0 &&
+	    !caller_may_send_for(tenants, in->event.tenant_id))
+		return forbid(0, why);
+	d = deliver(in, "events", fn, arg);
+	say(&d, transport, scratch);
+	add_text(&d, text);
+	delivered(&d);
+	return 0;
+}
+
+/* What has no envelope to be told about. */
+static void add_unreadable(struct delivery *d, struct slice text, const struct fault *fault)
+{
+	memset(&d->intake->event, 0, sizeof(d->intake->event));
+	add_dead_letter(d, text, fault);
+	d->index++;
+}
+
+/* -EINVAL: nothing was added, and of *message only the ack id counts. */
+static int add_wrapped(struct delivery *d, struct slice wrapper, struct arena *arena,
+		       struct pubsub_message *message, struct fault *fault)
+{
+	int r = pubsub_read(wrapper, arena, d->intake->scratch, message, fault);
+
+	if (r < 0)
+		return r;
+	say(d, &message->transport, arena);
+	add_text(d, message->data);
+	return 0;
+}
+
+/* Without metadata nothing but its content tells an unwrapped event from a broken wrapper. */
+static bool is_bare_event(struct intake *in, struct slice body)
+{
+	struct fault fault;
+
+	return envelope_read(in->reader, body, NULL, clock_wall_us(), &in->event, &fault) == 0;
+}
+
+void intake_push(struct intake *in, struct slice body, struct headers *headers,
+		 struct arena *scratch, intake_settled_fn fn, void *arg)
 {
 	struct delivery d = deliver(in, "pubsub_push", fn, arg);
+	struct envelope_transport transport;
 	struct pubsub_message message;
 	struct fault fault;
 
-	if (pubsub_read(body, scratch, in->scratch, &message, &fault) == 0) {
-		d.transport = &message.transport;
-		d.attributes = attributes_json(scratch, &message.transport);
-		add_text(&d, message.data);
-	} else {
-		memset(&in->event, 0, sizeof(in->event));
-		add_dead_letter(&d, body, &fault);
+	if (headers->message_id.ptr != NULL) {
+		if (headers_end(headers, &transport, &fault) < 0) {
+			add_unreadable(&d, body, &fault);
+		} else {
+			say(&d, &transport, scratch);
+			add_text(&d, body);
+		}
+	} else if (add_wrapped(&d, body, scratch, &message, &fault) < 0) {
+		if (is_bare_event(in, body))
+			add_text(&d, body);
+		else
+			add_unreadable(&d, body, &fault);
 	}
 	delivered(&d);
+}
+
+int intake_pulled(struct intake *in, struct slice body, struct arena *arena, struct slice **ack_ids,
+		  intake_settled_fn fn, void *arg, struct fault *fault)
+{
+	struct slice messages, one;
+	struct delivery d;
+	size_t offset = 0;
+	int n = 0, r = pubsub_pulled(body, &messages, fault);
+
+	if (r <= 0)
+		return r;
+	*ack_ids = arena_alloc(arena, (size_t)r * sizeof(**ack_ids));
+	d = deliver(in, "pubsub_pull", fn, arg);
+	while (scan_array_next(messages, &offset, &one, NULL) > 0) {
+		struct pubsub_message message;
+
+		d.transport = NULL;
+		d.attributes = (struct slice){NULL, 0};
+		if (add_wrapped(&d, one, arena, &message, fault) < 0)
+			add_unreadable(&d, one, fault);
+		if (message.ack_id.len > 0)
+			(*ack_ids)[n++] = message.ack_id;
+	}
+	delivered(&d);
+	return n;
 }

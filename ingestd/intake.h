@@ -7,15 +7,10 @@
 #define INGESTD_INTAKE_H
 
 #include "ingestd/batcher.h"
+#include "ingestd/callers.h"
+#include "ingestd/headers.h"
 
 struct intake;
-
-/* The tenants a caller may send for; not limited = all. */
-struct intake_tenants {
-	bool limited;
-	char **ids;
-	size_t n;
-};
 
 struct intake_refusal {
 	bool forbidden; /* 403, else 400 */
@@ -32,14 +27,31 @@ enum batcher_door intake_door(const struct intake *in, size_t bytes);
 /* One JSON event or an array of them. 0: `fn` is called once all are settled (at once when there is
  * nothing to land);
  * -EINVAL: nothing was kept, `why` says where the fault is. */
-int intake_json(struct intake *in, struct slice body, const struct intake_tenants *tenants,
+int intake_json(struct intake *in, struct slice body, const struct caller_tenants *tenants,
 		intake_settled_fn fn, void *arg, struct intake_refusal *why) MUST_CHECK;
 /* NDJSON: a line that is no event is its own dead letter; empty lines are skipped but counted. */
-int intake_lines(struct intake *in, struct slice body, const struct intake_tenants *tenants,
+int intake_lines(struct intake *in, struct slice body, const struct caller_tenants *tenants,
 		 intake_settled_fn fn, void *arg, struct intake_refusal *why) MUST_CHECK;
-/* A wrapped Pub/Sub push; `scratch` lives until fn was called. A wrapper that cannot be read is a
- * dead letter too: the bus must not loop on it. */
-void intake_push(struct intake *in, struct slice body, struct arena *scratch, intake_settled_fn fn,
-		 void *arg);
+/* One event, or its data, with what the transport says about it. */
+int intake_event(struct intake *in, struct slice text, const struct envelope_transport *transport,
+		 struct arena *scratch, const struct caller_tenants *tenants, intake_settled_fn fn,
+		 void *arg, struct intake_refusal *why) MUST_CHECK;
+/* A message of the ZeroMQ door, which names no media type: an event, an array of events or NDJSON.
+ */
+int intake_message(struct intake *in, struct slice body, const struct caller_tenants *tenants,
+		   intake_settled_fn fn, void *arg, struct intake_refusal *why) MUST_CHECK;
+/*
+ * A Pub/Sub push, wrapped, or unwrapped: then the body is the event and `headers` (of the request)
+ * hold the rest. Unwrapped is what has Pub/Sub's metadata in its header, or is an event as it
+ * stands. `scratch` lives until fn was called. What cannot be read is a dead letter too: the bus
+ * must not loop on it.
+ */
+void intake_push(struct intake *in, struct slice body, struct headers *headers,
+		 struct arena *scratch, intake_settled_fn fn, void *arg);
+/* The answer of a pull: the messages of `body` as one submission, in order. `ack_ids` gets the ids
+ * (in the arena) to acknowledge when it is settled, its length is returned; -EINVAL: not an answer
+ * of a pull, fn is not called. 0 messages: fn is not called either. */
+int intake_pulled(struct intake *in, struct slice body, struct arena *arena, struct slice **ack_ids,
+		  intake_settled_fn fn, void *arg, struct fault *fault) MUST_CHECK;
 
 #endif

@@ -2,8 +2,10 @@
  * ingestd: the bus boundary. Takes platform events in any of their shapes, makes them durable in
  * events_raw.event, and only then acknowledges them.
  *
- * This file is wiring only:  doors.c ─▶ intake.c ─▶ batcher.c ─▶ landing.c ─▶ Postgres
- *                                          │ envelope.c, scan.c: what an event says
+ * This file is wiring only:
+ *
+ *   doors.c (HTTP), zdoor.c (ZeroMQ), puller.c (Pub/Sub) ─▶ intake.c ─▶ batcher.c ─▶ landing.c ─▶
+ * Postgres │ envelope.c, scan.c: what an event says
  */
 #include "common/log.h"
 #include "ingestd/ingestd.h"
@@ -75,9 +77,10 @@ static int start(struct daemon *d, void *state, struct err *e)
 	st->warehouse = open_pool(st, conf);
 	st->batcher = batcher_new(d, st->warehouse, &(struct batcher_options){conf, st->hints});
 	st->intake = intake_new(st->batcher, conf);
-	r = doors_open(&st->doors, daemon_base(d), conf, st->intake, e);
+	r = callers_open(&st->callers, daemon_base(d), conf, e);
 	if (r < 0)
 		return r;
+	doors_open(&st->doors, &st->callers, st->intake);
 	st->schema = schema_check_new(d, st->warehouse, "warehouse schema",
 				      &SQL_schema_version_warehouse, SQL_WAREHOUSE_VERSION,
 				      on_schema, st);
@@ -89,32 +92,25 @@ static int start(struct daemon *d, void *state, struct err *e)
 						    .connections_max = 4096});
 	doors_add_routes(&st->doors, st->http);
 	daemon_add_admin_routes(d, st->http);
+	r = zdoor_open(d, conf, st->intake, &st->zdoor, e);
+	if (r == 0)
+		r = puller_open(d, conf, st->intake, &st->puller, e);
+	if (r < 0)
+		return r;
 	r = httpd_listen(st->http, conf->listen, bound, e);
 	if (r == 0)
 		daemon_ready(d, bound);
 	return r;
 }
 
-static void drained(struct ingestd *st)
+#define DRAINED_PARTS 4
+
+static void on_idle(void *arg)
 {
-	if (st->idle_http && st->idle_batcher)
+	struct ingestd *st = arg;
+
+	if (++st->idle == DRAINED_PARTS)
 		daemon_drained(st->daemon);
-}
-
-static void on_http_idle(void *arg)
-{
-	struct ingestd *st = arg;
-
-	st->idle_http = true;
-	drained(st);
-}
-
-static void on_batcher_idle(void *arg)
-{
-	struct ingestd *st = arg;
-
-	st->idle_batcher = true;
-	drained(st);
 }
 
 static void drain(struct daemon *d, void *state)
@@ -122,8 +118,10 @@ static void drain(struct daemon *d, void *state)
 	struct ingestd *st = state;
 
 	(void)d;
-	batcher_drain(st->batcher, on_batcher_idle, st);
-	httpd_drain(st->http, on_http_idle, st);
+	batcher_drain(st->batcher, on_idle, st);
+	httpd_drain(st->http, on_idle, st);
+	zdoor_drain(st->zdoor, on_idle, st);
+	puller_drain(st->puller, on_idle, st);
 }
 
 /* Sources before sinks: what still waits is answered 503 while its request exists. */
@@ -137,8 +135,10 @@ static void stop(struct daemon *d, void *state)
 	pgpool_free(st->warehouse);
 	batcher_free(st->batcher);
 	httpd_free(st->http);
+	zdoor_free(st->zdoor);
+	puller_free(st->puller);
 	intake_free(st->intake);
-	doors_close(&st->doors);
+	callers_close(&st->callers);
 	zsock_free(st->hints);
 }
 

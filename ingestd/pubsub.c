@@ -92,37 +92,65 @@ static int read_data(const struct reading *r, struct slice *ret, struct fault *f
 	return 0;
 }
 
+/* What is beside the message. */
+static void read_delivery(const struct reading *r, struct pubsub_message *ret)
+{
+	const struct scan_member *attempt = scan_find(r->index, -1, "deliveryAttempt");
+
+	ret->subscription = text_of(r->arena, scan_find(r->index, -1, "subscription"));
+	ret->ack_id = text_of(r->arena, scan_find(r->index, -1, "ackId"));
+	if (attempt == NULL || num_i64(attempt->value, 1, INT64_MAX, &ret->delivery_attempt) != 0)
+		ret->delivery_attempt = 0;
+}
+
 int pubsub_read(struct slice body, struct arena *arena, struct scan_scratch *scratch,
 		struct pubsub_message *ret, struct fault *fault)
 {
 	static const struct slice descend[] = {{"message", 7}};
 	static const struct scan_limits limits = {PUBSUB_BODY_MAX, descend, ARRAY_SIZE(descend)};
 	struct reading r = {.arena = arena, .scratch = scratch};
-	struct pubsub_message message = {.delivery_attempt = 0};
 	const struct scan_member *m;
 	int rc;
 
+	*ret = (struct pubsub_message){.delivery_attempt = 0};
 	r.index = arena_alloc(arena, sizeof(*r.index));
 	rc = scan_document(body, &limits, scratch, r.index, fault);
 	if (rc != 0)
 		return rc;
+	read_delivery(&r, ret);
 	m = scan_find(r.index, -1, "message");
 	if (m == NULL || m->kind != SCAN_OBJECT)
 		return fault_at_source(fault, FAULT_BAD_MESSAGE, "message", "not an object");
 	r.message = (int)(m - r.index->members);
-	rc = read_data(&r, &message.data, fault);
+	rc = read_data(&r, &ret->data, fault);
 	if (rc == 0)
-		rc = read_attributes(&r, &message.transport, fault);
+		rc = read_attributes(&r, &ret->transport, fault);
 	if (rc != 0)
 		return rc;
-	message.transport.message_id = message_text(&r, "messageId", "message_id");
-	message.transport.publish_time = message_text(&r, "publishTime", "publish_time");
-	message.transport.ordering_key = message_text(&r, "orderingKey", "ordering_key");
-	message.subscription = text_of(arena, scan_find(r.index, -1, "subscription"));
-	message.ack_id = text_of(arena, scan_find(r.index, -1, "ackId"));
-	m = scan_find(r.index, -1, "deliveryAttempt");
-	if (m != NULL && num_i64(m->value, 1, INT64_MAX, &message.delivery_attempt) != 0)
-		message.delivery_attempt = 0;
-	*ret = message;
+	ret->transport.message_id = message_text(&r, "messageId", "message_id");
+	ret->transport.publish_time = message_text(&r, "publishTime", "publish_time");
+	ret->transport.ordering_key = message_text(&r, "orderingKey", "ordering_key");
 	return 0;
+}
+
+int pubsub_pulled(struct slice body, struct slice *ret_messages, struct fault *fault)
+{
+	struct scan_member m;
+	struct slice one;
+	size_t offset = 0, element = 0;
+	int n = 0, r;
+
+	*ret_messages = (struct slice){NULL, 0};
+	while ((r = scan_object_next(body, &offset, &m, fault)) > 0) {
+		if (!slice_eq_str(m.key, "receivedMessages"))
+			continue;
+		if (m.kind != SCAN_ARRAY)
+			return fault_at_source(fault, FAULT_BAD_MESSAGE, "receivedMessages",
+					       "not an array");
+		*ret_messages = m.value;
+	}
+	while (r == 0 && ret_messages->len > 0 &&
+	       scan_array_next(*ret_messages, &element, &one, NULL) > 0)
+		n++;
+	return r < 0 ? r : n;
 }

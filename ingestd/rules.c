@@ -4,6 +4,8 @@
  */
 #include "ingestd/rules.h"
 
+#include <strings.h>
+
 #include "common/num.h"
 #include "common/timestamp.h"
 #include "common/utf8.h"
@@ -293,6 +295,20 @@ bool rules_unstable_ids(struct slice domain)
 		if (slice_eq_str(domain, unstable_ids[i]))
 			return true;
 	return false;
+}
+
+const char *rules_attribute(struct slice name)
+{
+	for (size_t i = 0; i < RULE_COUNT; i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(rules[i].sources); j++) {
+			const char *source = rules[i].sources[j];
+
+			if (source != NULL && source[0] == '@' && strlen(source + 1) == name.len &&
+			    strncasecmp(source + 1, name.ptr, name.len) == 0)
+				return source + 1;
+		}
+	}
+	return NULL;
 }
 
 struct slice rules_subject_segment(struct slice subject, int at)

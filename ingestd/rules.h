@@ -41,6 +41,10 @@ bool rules_tenant_may_be_absent(struct slice subject);
 /* Does the producer behind this domain give a new id to each delivery of one event? */
 bool rules_unstable_ids(struct slice domain);
 
+/* The spelling that the rules use for an attribute whose name came without its case, as headers do;
+ * NULL when no rule looks at it. */
+const char *rules_attribute(struct slice name);
+
 /* The segment of a valid subject: 1 is the domain; -1 the version `v<n>`, -2 the verb. */
 struct slice rules_subject_segment(struct slice subject, int at);
 

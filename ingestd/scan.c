@@ -507,7 +507,14 @@ const struct scan_member *scan_find(const struct scan_index *index, int parent, 
 	return NULL;
 }
 
-int scan_array_next(struct slice text, size_t *offset, struct slice *ret, struct fault *fault)
+/* The container that is walked through, a part at a time: its brackets and how a part is read. */
+struct walk {
+	char open, close;
+	const char *expected_open, *expected_more;
+};
+
+static int walk_next(const struct walk *w, struct slice text, size_t *offset, struct scan_member *m,
+		     struct fault *fault)
 {
 	struct scan s = {
 		.start = pointable(text).ptr,
@@ -516,37 +523,56 @@ int scan_array_next(struct slice text, size_t *offset, struct slice *ret, struct
 		.fault = fault,
 	};
 	const char *p = skip_space(&s, s.start + *offset);
-	struct scan_member element = {.key = {NULL, 0}};
 	bool last;
 
+	m->value = (struct slice){NULL, 0};
 	if (*offset != 0 && p == s.end)
 		return 0;
 	if (*offset == 0) {
-		if (peek(&s, p) != '[') {
-			(void)invalid(&s, p, "expected '['");
+		if (peek(&s, p) != w->open) {
+			(void)invalid(&s, p, w->expected_open);
 			return -EINVAL;
 		}
 		p = skip_space(&s, p + 1);
 	}
-	if (*offset != 0 || peek(&s, p) != ']') {
-		p = scan_value(&s, p, &element);
+	if (*offset != 0 || peek(&s, p) != w->close) {
+		p = w->open == '{' ? scan_member(&s, p, 0, m) : scan_value(&s, p, m);
 		if (p == NULL)
 			return -EINVAL;
 		p = skip_space(&s, p);
 	}
-	last = peek(&s, p) == ']';
+	last = peek(&s, p) == w->close;
 	if (!last && peek(&s, p) != ',') {
-		(void)invalid(&s, p, "expected ',' or ']'");
+		(void)invalid(&s, p, w->expected_more);
 		return -EINVAL;
 	}
 	p = skip_space(&s, p + 1);
 	if (last != (p == s.end)) {
-		(void)invalid(&s, p, "something follows the array");
+		(void)invalid(&s, p,
+			      w->open == '{' ? "something follows the object"
+					     : "something follows the array");
 		return -EINVAL;
 	}
 	*offset = (size_t)(p - s.start);
-	if (element.value.ptr == NULL) /* the array is empty */
-		return 0;
-	*ret = element.value;
-	return 1;
+	return m->value.ptr != NULL; /* else it is empty */
+}
+
+int scan_array_next(struct slice text, size_t *offset, struct slice *ret, struct fault *fault)
+{
+	static const struct walk array = {'[', ']', "expected '['", "expected ',' or ']'"};
+	struct scan_member element = {.key = {NULL, 0}};
+	int r = walk_next(&array, text, offset, &element, fault);
+
+	if (r > 0)
+		*ret = element.value;
+	return r;
+}
+
+int scan_object_next(struct slice text, size_t *offset, struct scan_member *ret,
+		     struct fault *fault)
+{
+	static const struct walk object = {'{', '}', "expected '{'", "expected ',' or '}'"};
+
+	*ret = (struct scan_member){.parent = -1};
+	return walk_next(&object, text, offset, ret, fault);
 }

@@ -78,6 +78,10 @@ const struct scan_member *scan_find(const struct scan_index *index, int parent, 
 int scan_array_next(struct slice text, size_t *offset, struct slice *ret,
 		    struct fault *fault) MUST_CHECK;
 
+/* The same for the members of a text that is an object; a key may come twice. */
+int scan_object_next(struct slice text, size_t *offset, struct scan_member *ret,
+		     struct fault *fault) MUST_CHECK;
+
 /* A string value without its quotes, still escaped. */
 static inline struct slice scan_inside(struct slice value)
 {

@@ -1,9 +1,11 @@
 /* Counting outcomes until all are known; see submission.h. */
 #include "ingestd/submission.h"
 
+#include "common/json.h"
 #include "common/xalloc.h"
 
 #define SUBMISSION_MAGIC OBJ_MAGIC('S')
+#define ERRORS_LISTED    1000 /* of one answer; the counts are always complete */
 
 struct submission *submission_new(void (*on_done)(void *arg, const struct submission *s), void *arg)
 {
@@ -56,6 +58,38 @@ void submission_settle_failed(struct submission *s)
 	OBJ_CHECK(s, SUBMISSION_MAGIC);
 	s->failed = true;
 	close_one(s);
+}
+
+void submission_write(const struct submission *s, struct strbuf *out)
+{
+	static const char *const names[OUTCOME_COUNT] = {
+		[OUTCOME_ACCEPTED] = "accepted",
+		[OUTCOME_DUPLICATE] = "duplicates",
+		[OUTCOME_CONFLICT] = "conflicts",
+		[OUTCOME_DEAD_LETTER] = "deadLettered",
+	};
+	struct json_writer w;
+
+	jw_init(&w, out);
+	jw_object(&w);
+	for (size_t i = 0; i < OUTCOME_COUNT; i++) {
+		jw_key(&w, names[i]);
+		jw_i64(&w, (int64_t)s->counts[i]);
+	}
+	jw_key(&w, "errors");
+	jw_array(&w);
+	for (size_t i = 0; i < s->nerrors && i < ERRORS_LISTED; i++) {
+		jw_object(&w);
+		jw_key(&w, "index");
+		jw_i64(&w, s->errors[i].index);
+		jw_key(&w, "code");
+		jw_str(&w, s->errors[i].code);
+		jw_key(&w, "detail");
+		jw_str(&w, s->errors[i].detail);
+		jw_end(&w);
+	}
+	jw_end(&w);
+	jw_end(&w);
 }
 
 void submission_seal(struct submission *s)

@@ -6,7 +6,7 @@
 #ifndef INGESTD_SUBMISSION_H
 #define INGESTD_SUBMISSION_H
 
-#include "common/base.h"
+#include "common/strbuf.h"
 
 enum outcome {
 	OUTCOME_ACCEPTED,
@@ -41,6 +41,8 @@ void submission_opened(struct submission *s); /* one more item */
 void submission_settle(struct submission *s, uint32_t index, enum outcome o, const char *code,
 		       const char *detail);
 void submission_settle_failed(struct submission *s);
+/* The answer, as JSON: how many events went which way, and what was wrong with which. */
+void submission_write(const struct submission *s, struct strbuf *out);
 void submission_seal(struct submission *s); /* no more items; s may be gone after this */
 
 #endif

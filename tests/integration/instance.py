@@ -20,9 +20,9 @@ class Instance:
     def __init__(self, stack, name, **settings):
         self.stack, self.name = stack, name
         self.log_file = stack.path("log", f"{name}.{os.getpid()}.{next(_numbers)}.log")
-        settings = {"listen": "127.0.0.1:0", "hint_listen": "", "bus_listen": "", **settings}
-        if name != "etld":
-            del settings["hint_listen"], settings["bus_listen"]
+        # endpoints of its own: to bind an ipc:// file takes it away from whoever had it
+        listeners = {"etld": ("hint_listen", "bus_listen"), "ingestd": ("events_listen",)}.get(name, ())
+        settings = {"listen": "127.0.0.1:0", **dict.fromkeys(listeners, ""), **settings}
         options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen(

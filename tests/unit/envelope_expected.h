@@ -39,4 +39,33 @@ struct expected {
 	ck_assert_msg(slice_eq((ev)->member, slice_of((want)->member)), #member " is %.*s", \
 		      (int)(ev)->member.len, (ev)->member.ptr)
 
+static inline void check_event(const struct event *ev, const struct expected *want)
+{
+	CHECK_SLICE(ev, want, event_id);
+	if (want->dedupe_key != NULL)
+		CHECK_SLICE(ev, want, dedupe_key);
+	CHECK_SLICE(ev, want, subject);
+	CHECK_SLICE(ev, want, domain);
+	CHECK_SLICE(ev, want, tenant_id);
+	ck_assert_int_eq(ev->occurred_at_us, want->occurred_at_us);
+	ck_assert_int_eq(ev->published_at_us,
+			 want->published_at_us != 0 ? want->published_at_us : EVENT_NO_TIME);
+	CHECK_SLICE(ev, want, payload);
+	ck_assert_pstr_eq(ev->payload_key, want->payload_key);
+	CHECK_SLICE(ev, want, aggregate_type);
+	CHECK_SLICE(ev, want, aggregate_id);
+	ck_assert_int_eq(ev->aggregate_version,
+			 want->aggregate_version != 0 ? want->aggregate_version : EVENT_NO_VERSION);
+	ck_assert_int_eq(ev->schema_version, want->schema_version);
+	CHECK_SLICE(ev, want, producer);
+	CHECK_SLICE(ev, want, correlation_id);
+	CHECK_SLICE(ev, want, causation_id);
+	CHECK_SLICE(ev, want, traceparent);
+	CHECK_SLICE(ev, want, ordering_key);
+	CHECK_SLICE(ev, want, retention_class);
+	CHECK_SLICE(ev, want, retention_word);
+	CHECK_SLICE(ev, want, data_residency);
+	ck_assert_double_eq(ev->sampling_rate, want->sampling_rate > 0 ? want->sampling_rate : 1);
+}
+
 #endif

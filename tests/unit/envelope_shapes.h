@@ -140,6 +140,38 @@ static const struct shape {
 		},
 	},
 	{
+		"E4 iam, of the platform",
+		"{\"eventId\":\"" ULID_A "\",\"subject\":\"melmastoon.iam.policy.published.v1\","
+		"?\"eventVersion\":1,\"occurredAt\":\"" T0_ "\",?\"publishedAt\":\"" T1_ "\","
+		"?\"producer\":\"iam-service\",?\"producerVersion\":\"2.0.1\",\"tenantId\":null,"
+		"?\"partitionKey\":\"usr_1\",?\"traceparent\":\"" PARENT
+		"\",?\"correlationId\":\"c\","
+		"?\"causationId\":\"d\",?\"idempotencyKey\":\"k\",?\"retentionClass\":"
+		"\"analytics\","
+		"?\"payload\":{}}",
+		"policy",
+		{
+			.event_id = ULID_A,
+			.dedupe_key = ULID_A,
+			.subject = "melmastoon.iam.policy.published.v1",
+			.domain = "iam",
+			.tenant_id = EVENT_PLATFORM,
+			.occurred_at_us = T0,
+			.published_at_us = T0 + SECOND,
+			.payload = "{}",
+			.payload_key = "payload",
+			.aggregate_type = "policy",
+			.schema_version = 1,
+			.producer = "iam-service",
+			.correlation_id = "c",
+			.causation_id = "d",
+			.traceparent = PARENT,
+			.ordering_key = "usr_1",
+			.retention_class = "analytical",
+			.retention_word = "analytics",
+		},
+	},
+	{
 		"E5 theme-config",
 		"{?\"schema\":\"melmastoon.event.v1\",\"eventId\":\"" ULID_A "\","
 		"\"eventType\":\"melmastoon.theme.published.v1\",\"occurredAt\":\"" T0_ "\","
@@ -430,6 +462,41 @@ static const struct shape {
 			.retention_class = "operational",
 			.retention_word = "operational",
 			.sampling_rate = 0.25,
+		},
+	},
+	{
+		"E14 bff-backoffice, sampled",
+		"{\"envelope\":{\"eventId\":\"evt_" ULID_A "\",\"subject\":"
+		"\"melmastoon.bff.backoffice.session.started.v1\",?\"version\":1,\"occurredAt\":"
+		"\"2026-01-02T08:04:05+05:00\",?\"publishedAt\":\"" T1_
+		"\",?\"producer\":\"bff-backoffice-service\",?\"producerInstance\":\"i\","
+		"\"tenantId\":\"ten_01HZ0000000000000000000001\",?\"operatorId\":\"opr_1\","
+		"?\"deviceId\":\"dev_1\",?\"propertyId\":\"prop_" ULID_B
+		"\",?\"sessionId\":\"bos_1\","
+		"?\"requestId\":\"req_1\",?\"traceId\":\"" PARENT
+		"\",?\"causationId\":\"d\",?\"correlationId\":\"c\",?\"schemaUri\":\"u\","
+		"?\"retentionClass\":\"audit\",?\"samplingRate\":0.01,?\"appVersion\":\"1\","
+		"?\"appPlatform\":\"windows\"},?\"payload\":{\"a\":1}}",
+		"session",
+		{
+			.event_id = "evt_" ULID_A,
+			.dedupe_key = ULID_A,
+			.subject = "melmastoon.bff.backoffice.session.started.v1",
+			.domain = "bff",
+			.tenant_id = TENANT,
+			.occurred_at_us = T0,
+			.published_at_us = T0 + SECOND,
+			.payload = "{\"a\":1}",
+			.payload_key = "payload",
+			.aggregate_type = "session",
+			.schema_version = 1,
+			.producer = "bff-backoffice-service",
+			.correlation_id = "c",
+			.causation_id = "d",
+			.traceparent = PARENT,
+			.retention_class = "audit",
+			.retention_word = "audit",
+			.sampling_rate = 0.01,
 		},
 	},
 	{

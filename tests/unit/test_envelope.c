@@ -1,5 +1,5 @@
-/* envelope: every shape in every state, the transport's part, regions, keys and hashes; what is
- * refused and accepted at the edges is in test_envelope_cases.c. */
+/* envelope: every shape in every state, regions, keys and hashes; what the transport says is in
+ * test_envelope_transport.c, what is refused and accepted at the edges in test_envelope_cases.c. */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -82,35 +82,6 @@ static int variant(const char *text, int which, const char *value, struct strbuf
 		}
 	}
 	return n;
-}
-
-static void check_event(const struct event *ev, const struct expected *want)
-{
-	CHECK_SLICE(ev, want, event_id);
-	if (want->dedupe_key != NULL)
-		CHECK_SLICE(ev, want, dedupe_key);
-	CHECK_SLICE(ev, want, subject);
-	CHECK_SLICE(ev, want, domain);
-	CHECK_SLICE(ev, want, tenant_id);
-	ck_assert_int_eq(ev->occurred_at_us, want->occurred_at_us);
-	ck_assert_int_eq(ev->published_at_us,
-			 want->published_at_us != 0 ? want->published_at_us : EVENT_NO_TIME);
-	CHECK_SLICE(ev, want, payload);
-	ck_assert_pstr_eq(ev->payload_key, want->payload_key);
-	CHECK_SLICE(ev, want, aggregate_type);
-	CHECK_SLICE(ev, want, aggregate_id);
-	ck_assert_int_eq(ev->aggregate_version,
-			 want->aggregate_version != 0 ? want->aggregate_version : EVENT_NO_VERSION);
-	ck_assert_int_eq(ev->schema_version, want->schema_version);
-	CHECK_SLICE(ev, want, producer);
-	CHECK_SLICE(ev, want, correlation_id);
-	CHECK_SLICE(ev, want, causation_id);
-	CHECK_SLICE(ev, want, traceparent);
-	CHECK_SLICE(ev, want, ordering_key);
-	CHECK_SLICE(ev, want, retention_class);
-	CHECK_SLICE(ev, want, retention_word);
-	CHECK_SLICE(ev, want, data_residency);
-	ck_assert_double_eq(ev->sampling_rate, want->sampling_rate > 0 ? want->sampling_rate : 1);
 }
 
 START_TEST(test_shape_full)
@@ -260,127 +231,6 @@ START_TEST(test_escaped_text_runs_out)
 	ck_assert_uint_eq(event.ordering_key.len, 0);
 	ck_assert(slice_eq_str(event.correlation_id, "A"));
 	strbuf_clear(&text);
-}
-END_TEST
-
-/* ---- what the transport says ---- */
-
-static const struct envelope_attribute attributes[] = {
-	{SLICE_INIT("eventType"), SLICE_INIT("melmastoon.x.y.z.v4")},
-	{SLICE_INIT("tenantId"), SLICE_INIT("t_01HZ0000000000000000000001")},
-	{SLICE_INIT("traceparent"), SLICE_INIT(PARENT)},
-	{SLICE_INIT("schemaVersion"), SLICE_INIT("9")},
-	{SLICE_INIT("idempotencyKey"), SLICE_INIT("evt_" ULID_B)},
-	{SLICE_INIT("retentionClass"), SLICE_INIT("audit")},
-	{SLICE_INIT("samplingRate"), SLICE_INIT("0.5")},
-};
-
-static const struct envelope_transport transport = {
-	.attributes = attributes,
-	.nattributes = ARRAY_SIZE(attributes),
-	.message_id = SLICE_INIT("2070443601311540"),
-	.publish_time = SLICE_INIT("2026-01-02T03:04:06.000Z"),
-	.ordering_key = SLICE_INIT("7f3a"),
-};
-
-static int read_message(const char *text, const struct envelope_transport *t)
-{
-	return envelope_read(reader, slice_of(text), t, NOW, &event, &fault);
-}
-
-START_TEST(test_transport_fills_gaps)
-{
-	static const struct expected want = {
-		.event_id = "evt_" ULID_B,
-		.dedupe_key = ULID_B,
-		.subject = "melmastoon.x.y.z.v4",
-		.domain = "x",
-		.tenant_id = TENANT,
-		.occurred_at_us = T0,
-		.published_at_us = T0 + SECOND,
-		.aggregate_type = "y",
-		.schema_version = 9,
-		.traceparent = PARENT,
-		.ordering_key = "7f3a",
-		.retention_class = "audit",
-		.retention_word = "audit",
-		.sampling_rate = 0.5,
-	};
-
-	ck_assert_int_eq(read_message("{\"occurredAt\":\"" T0_ "\"}", &transport), 0);
-	check_event(&event, &want);
-}
-END_TEST
-
-START_TEST(test_transport_comes_last)
-{
-	ck_assert_int_eq(read_message("{" ID SUBJECT TEN TIME
-				      "\"partitionKey\":\"p\",\"traceId\":\"t\","
-				      "\"publishedAt\":\"" T0_ "\",\"retention\":\"short\"," END,
-				      &transport),
-			 0);
-	ck_assert(slice_eq_str(event.event_id, "evt_" ULID_A));
-	ck_assert(slice_eq_str(event.subject, "melmastoon.a.b.c.v1"));
-	ck_assert(slice_eq_str(event.ordering_key, "p"));
-	ck_assert(slice_eq_str(event.traceparent, "t"));
-	ck_assert(slice_eq_str(event.retention_class, "operational"));
-	ck_assert_int_eq(event.published_at_us, T0);
-}
-END_TEST
-
-START_TEST(test_transport_spellings)
-{
-	static const struct envelope_attribute cloud[] = {
-		{SLICE_INIT("type"), SLICE_INIT("melmastoon.billing.folio.closed.v1")},
-		{SLICE_INIT("tenantid"), SLICE_INIT(TENANT)},
-		{SLICE_INIT("tenantId"), SLICE_INIT("")}, /* an empty one is none */
-	};
-	struct envelope_transport t = {
-		cloud, ARRAY_SIZE(cloud), SLICE_LIT("m-1"), {NULL, 0}, {NULL, 0}};
-
-	ck_assert_int_eq(read_message("{\"time\":\"" T0_ "\"}", &t), 0);
-	ck_assert(slice_eq_str(event.dedupe_key, "m-1"));
-	ck_assert(slice_eq_str(event.domain, "billing"));
-	ck_assert(slice_eq_str(event.tenant_id, TENANT));
-	ck_assert_int_eq(event.published_at_us, EVENT_NO_TIME);
-}
-END_TEST
-
-START_TEST(test_transport_bytes)
-{
-	static const struct envelope_attribute bad[] = {
-		{SLICE_INIT("tenantId"), SLICE_INIT("tnt_\xff")},
-		{SLICE_INIT("traceparent"), SLICE_INIT("\xc3")},
-		{SLICE_INIT("retentionClass"), SLICE_INIT("a\nb")},
-	};
-	struct envelope_transport t = {
-		bad, ARRAY_SIZE(bad), SLICE_LIT("m\0"), {NULL, 0}, {NULL, 0}};
-	char place[FAULT_PLACE_MAX];
-
-	ck_assert_int_eq(read_message("{" SUBJECT TIME END, &t), -EINVAL);
-	fault_place(&fault, place);
-	ck_assert_str_eq(place, "message.messageId");
-	t.message_id = SLICE_LIT("m");
-	ck_assert_int_eq(read_message("{" SUBJECT TIME END, &t), -EINVAL);
-	ck_assert_int_eq(fault.code, FAULT_BAD_TENANT);
-	fault_place(&fault, place);
-	ck_assert_str_eq(place, "attributes.tenantId");
-	ck_assert_int_eq(read_message("{" SUBJECT TEN TIME END, &t), 0);
-	ck_assert_uint_eq(event.traceparent.len + event.retention_word.len, 0);
-}
-END_TEST
-
-/* A message that is no JSON still has a subject and a tenant, for the dead letter. */
-START_TEST(test_transport_of_garbage)
-{
-	ck_assert_int_eq(read_message("<xml/>", &transport), -EINVAL);
-	ck_assert_int_eq(fault.code, FAULT_INVALID_JSON);
-	ck_assert(slice_eq_str(event.subject, "melmastoon.x.y.z.v4"));
-	ck_assert(slice_eq_str(event.tenant_id, TENANT));
-	/* and nothing of the event that was read before */
-	ck_assert_int_eq(read_text("{" ID SUBJECT TEN TIME "\"correlationId\":\"c\"," END), 0);
-	ck_assert_int_eq(read_text("{" ID), -EINVAL);
-	ck_assert_uint_eq(event.event_id.len + event.subject.len + event.correlation_id.len, 0);
 }
 END_TEST
 
@@ -550,11 +400,6 @@ int main(void)
 	tcase_add_test(tc, test_too_large);
 	tcase_add_test(tc, test_aggregate_version);
 	tcase_add_test(tc, test_escaped_text_runs_out);
-	tcase_add_test(tc, test_transport_fills_gaps);
-	tcase_add_test(tc, test_transport_comes_last);
-	tcase_add_test(tc, test_transport_spellings);
-	tcase_add_test(tc, test_transport_bytes);
-	tcase_add_test(tc, test_transport_of_garbage);
 	tcase_add_test(tc, test_region);
 	tcase_add_test(tc, test_content_hash);
 	tcase_add_test(tc, test_frozen);

@@ -129,7 +129,7 @@ def write_settings(home, postgres, redis, daemons):
             "token_jwks": jwks, "token_issuer": tokens.ISSUER,
             "push_audience": push_audience(daemons["ingestd"]),
             "push_emails": tokens.PUSH_EMAIL, "push_issuer": tokens.GOOGLE_ISSUER,
-            "hint_endpoint": ends["hint"]},
+            "hint_endpoint": ends["hint"], "events_listen": ends["events"]},
         "etld": {
             "hint_listen": ends["hint"], "bus_listen": ends["bus"],
             "guest_key_seed_file": shared["guest.seed"],

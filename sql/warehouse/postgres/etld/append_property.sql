@@ -39,7 +39,7 @@ with read as materialized (
 		analytics_run.count_of(r.p, 'oosBlocked') as blocked
 	from (
 		select e.tenant_id, e.occurred_at, e.dedupe_key as event_id, e.aggregate_version, e.batch_id, e.aggregate_type,
-			e.aggregate_id, analytics_run.to_json(e.body) -> e.payload_key as p,
+			e.aggregate_id, analytics_run.payload_of(e.body, e.payload_key) as p,
 			case
 				when e.domain = 'inventory' then 'day'
 				when split_part(e.subject, '.', 5) = '' then 'property'
