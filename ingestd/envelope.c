@@ -390,6 +390,7 @@ static int read_data(struct envelope_reader *r, struct slice text, struct event 
 	struct slice data = trimmed(text);
 	int rc;
 
+	r->index.shape = 0;
 	if (data.len == 0)
 		return 0;
 	rc = scan_document(text, &r->limits, &r->scratch, &r->index, fault);
@@ -423,5 +424,6 @@ int envelope_read(struct envelope_reader *r, struct slice text,
 		rc = check_event(r, ret, outcomes, now_us, fault);
 	if (rc == 0)
 		fill_hashes(r, ret);
+	ret->shape = rc == 0 ? r->index.shape : 0;
 	return rc;
 }

@@ -41,6 +41,7 @@ struct event {
 	struct slice data_residency;                  /* folded; empty when unknown */
 	double sampling_rate;                         /* 0 < rate <= 1 */
 	unsigned char content_hash[HASH_SHA256_LEN];
+	uint64_t shape; /* of the text, as the scanner saw it; see scan.h */
 
 	char key[ULID_LEN + 1]; /* a dedupe key that is a ULID */
 	size_t text_len;        /* other values that had to be unescaped or made canonical */

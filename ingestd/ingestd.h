@@ -13,6 +13,7 @@
 #include "ingestd/doors.h"
 #include "ingestd/intake.h"
 #include "ingestd/puller.h"
+#include "ingestd/shapes.h"
 #include "ingestd/zdoor.h"
 
 struct ingestd {
@@ -21,6 +22,7 @@ struct ingestd {
 	struct zsock *hints;
 	struct schema_check *schema;
 	struct batcher *batcher;
+	struct shapes *shapes;
 	struct intake *intake;
 	struct callers callers;
 	struct doors doors;

@@ -17,6 +17,7 @@ static const enum fault_code critical_faults[] = {FAULT_MISSING_TENANT, FAULT_BA
 
 struct intake {
 	struct batcher *batcher;
+	struct shapes *shapes;
 	struct envelope_reader *reader;
 	struct event event;           /* of the text being read */
 	struct scan_scratch *scratch; /* for wrappers */
@@ -33,11 +34,13 @@ struct delivery {
 	uint32_t index;
 };
 
-struct intake *intake_new(struct batcher *batcher, const struct ingestd_config *conf)
+struct intake *intake_new(struct batcher *batcher, struct shapes *shapes,
+			  const struct ingestd_config *conf)
 {
 	struct intake *in = xcalloc(1, sizeof(*in));
 
 	in->batcher = batcher;
+	in->shapes = shapes;
 	in->reader = envelope_reader_new(conf->region);
 	in->scratch = xmalloc(sizeof(*in->scratch));
 	scan_scratch_init(in->scratch, hash_fast(slice_of(conf->instance)));
@@ -91,9 +94,11 @@ static void add_text(struct delivery *d, struct slice text)
 	struct intake *in = d->intake;
 	struct fault fault;
 
-	if (envelope_read(in->reader, text, d->transport, d->received_us, &in->event, &fault) == 0) {
+	if (envelope_read(in->reader, text, d->transport, d->received_us, &in->event, &fault) ==
+	    0) {
 		batcher_add_event(in->batcher, d->submission, d->index, &in->event, text,
 				  d->attributes, d->received_us);
+		shapes_note(in->shapes, &in->event, text);
 	} else {
 		add_dead_letter(d, text, &fault);
 	}

@@ -9,6 +9,7 @@
 #include "ingestd/batcher.h"
 #include "ingestd/callers.h"
 #include "ingestd/headers.h"
+#include "ingestd/shapes.h"
 
 struct intake;
 
@@ -19,7 +20,9 @@ struct intake_refusal {
 
 typedef void (*intake_settled_fn)(void *arg, const struct submission *s);
 
-struct intake *intake_new(struct batcher *batcher, const struct ingestd_config *conf) MUST_CHECK;
+/* `shapes` is told about each event that will land. */
+struct intake *intake_new(struct batcher *batcher, struct shapes *shapes,
+			  const struct ingestd_config *conf) MUST_CHECK;
 void intake_free(struct intake *in);
 
 enum batcher_door intake_door(const struct intake *in, size_t bytes);

@@ -76,7 +76,8 @@ static int start(struct daemon *d, void *state, struct err *e)
 		return r;
 	st->warehouse = open_pool(st, conf);
 	st->batcher = batcher_new(d, st->warehouse, &(struct batcher_options){conf, st->hints});
-	st->intake = intake_new(st->batcher, conf);
+	st->shapes = shapes_new(d, st->warehouse);
+	st->intake = intake_new(st->batcher, st->shapes, conf);
 	r = callers_open(&st->callers, daemon_base(d), conf, e);
 	if (r < 0)
 		return r;
@@ -138,6 +139,7 @@ static void stop(struct daemon *d, void *state)
 	zdoor_free(st->zdoor);
 	puller_free(st->puller);
 	intake_free(st->intake);
+	shapes_free(st->shapes);
 	callers_close(&st->callers);
 	zsock_free(st->hints);
 }

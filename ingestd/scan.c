@@ -27,6 +27,7 @@ struct scan {
 	const struct scan_limits *limits; /* NULL with scratch */
 	struct scan_index *out;           /* NULL: validate only */
 	struct fault *fault;
+	uint64_t shape; /* of the value scanned last; 0: null */
 };
 
 /* Not NULL, so that there is something to point at. */
@@ -178,10 +179,9 @@ static uint32_t hash_key(const struct scan *s, struct slice key, bool escaped)
  * head through ever older keys, so the keys of this object come before those of the objects around
  * it and the search ends where these begin. Positions in chains are one higher than in keys[].
  */
-static bool add_key(struct scan *s, size_t base, struct slice key, bool escaped)
+static bool add_key(struct scan *s, size_t base, struct slice key, bool escaped, uint32_t hash)
 {
 	struct scan_scratch *t = s->scratch;
-	uint32_t hash = hash_key(s, key, escaped);
 	uint16_t *head = &t->heads[hash % SCAN_BUCKETS];
 
 	for (size_t i = *head; i > base; i = t->keys[i - 1].previous) {
@@ -220,6 +220,14 @@ static void drop_keys(struct scan_scratch *t, size_t base)
 }
 
 /* ---- values ---- */
+
+/* Of two parts of a shape; SCAN_NULL being 0, a null adds nothing anywhere. */
+static uint64_t blend(uint64_t a, uint64_t b)
+{
+	uint64_t x = (a * UINT64_C(0x9e3779b97f4a7c15) + b) * UINT64_C(0xbf58476d1ce4e5b9);
+
+	return x ^ x >> 31;
+}
 
 static bool is_digit(int c)
 {
@@ -302,27 +310,34 @@ static const char *scan_value(struct scan *s, const char *p, struct scan_member 
 static const char *scan_array(struct scan *s, const char *p)
 {
 	struct scan_member element = {.key = {NULL, 0}};
+	uint64_t least = UINT64_MAX, most = 0;
 
 	p = skip_space(s, p + 1);
+	s->shape = SCAN_ARRAY;
 	if (peek(s, p) == ']')
 		return p + 1;
 	for (;;) {
 		p = scan_value(s, p, &element);
 		if (p == NULL)
 			return NULL;
+		least = s->shape < least ? s->shape : least;
+		most = s->shape > most ? s->shape : most;
 		p = skip_space(s, p);
 		if (peek(s, p) == ']')
-			return p + 1;
+			break;
 		if (peek(s, p) != ',')
 			return invalid(s, p, "expected ',' or ']'");
 		p = skip_space(s, p + 1);
 	}
+	s->shape = blend(SCAN_ARRAY + least, most);
+	return p + 1;
 }
 
-/* One "key": value of an object at this depth. */
+/* One "key": value of an object at this depth; its shape is that of both. */
 static const char *scan_member(struct scan *s, const char *p, size_t base, struct scan_member *m)
 {
 	const char *start = p + 1;
+	uint32_t hash = 0;
 
 	if (peek(s, p) != '"')
 		return invalid(s, p, "expected a key");
@@ -331,12 +346,18 @@ static const char *scan_member(struct scan *s, const char *p, size_t base, struc
 	if (p == NULL)
 		return NULL;
 	m->key = (struct slice){start, (size_t)(p - 1 - start)};
-	if (s->scratch != NULL && !add_key(s, base, m->key, m->key_escaped))
-		return NULL;
+	if (s->scratch != NULL) {
+		hash = hash_key(s, m->key, m->key_escaped);
+		if (!add_key(s, base, m->key, m->key_escaped, hash))
+			return NULL;
+	}
 	p = skip_space(s, p);
 	if (peek(s, p) != ':')
 		return invalid(s, p, "expected ':'");
-	return scan_value(s, skip_space(s, p + 1), m);
+	p = scan_value(s, skip_space(s, p + 1), m);
+	if (s->shape != 0)
+		s->shape = blend(hash, s->shape);
+	return p;
 }
 
 /* p is at the '{'; members go into the index below `parent` unless `record` is false. */
@@ -344,8 +365,10 @@ static const char *scan_object(struct scan *s, const char *p, bool record, int p
 {
 	size_t base = s->scratch != NULL ? s->scratch->nkeys : 0;
 	struct scan_member skipped;
+	uint64_t shape = SCAN_OBJECT;
 
 	p = skip_space(s, p + 1);
+	s->shape = shape;
 	if (peek(s, p) == '}')
 		return p + 1;
 	for (;;) {
@@ -360,6 +383,7 @@ static const char *scan_object(struct scan *s, const char *p, bool record, int p
 		p = scan_member(s, p, base, m);
 		if (p == NULL)
 			return NULL;
+		shape += s->shape; /* a sum: their order does not matter */
 		p = skip_space(s, p);
 		if (peek(s, p) == '}')
 			break;
@@ -369,6 +393,7 @@ static const char *scan_object(struct scan *s, const char *p, bool record, int p
 	}
 	if (s->scratch != NULL)
 		drop_keys(s->scratch, base);
+	s->shape = shape;
 	return p + 1;
 }
 
@@ -438,6 +463,8 @@ static const char *scan_value(struct scan *s, const char *p, struct scan_member 
 		m->kind = SCAN_NUMBER;
 		p = scan_number(s, p);
 	}
+	if (m->kind < SCAN_ARRAY)
+		s->shape = m->kind;
 	if (p != NULL)
 		m->value = (struct slice){start, (size_t)(p - start)};
 	return p;
@@ -480,9 +507,25 @@ int scan_document(struct slice text, const struct scan_limits *limits, struct sc
 	if (p != s.end)
 		return fault_at_byte(fault, FAULT_INVALID_JSON, (size_t)(p - s.start),
 				     "something follows the value");
-	if (ret != NULL)
+	if (ret != NULL) {
 		ret->kind = outermost.kind;
+		ret->shape = s.shape;
+	}
 	return 0;
+}
+
+enum scan_kind scan_kind_of(struct slice value)
+{
+	static const enum scan_kind kinds[256] = {
+		['"'] = SCAN_STRING, ['{'] = SCAN_OBJECT, ['['] = SCAN_ARRAY,  ['t'] = SCAN_BOOL,
+		['f'] = SCAN_BOOL,   ['-'] = SCAN_NUMBER, ['0'] = SCAN_NUMBER, ['1'] = SCAN_NUMBER,
+		['2'] = SCAN_NUMBER, ['3'] = SCAN_NUMBER, ['4'] = SCAN_NUMBER, ['5'] = SCAN_NUMBER,
+		['6'] = SCAN_NUMBER, ['7'] = SCAN_NUMBER, ['8'] = SCAN_NUMBER, ['9'] = SCAN_NUMBER,
+	}; /* the rest is null's 'n' */
+	const struct scan s = {.end = value.ptr + value.len};
+
+	value.ptr = skip_space(&s, value.ptr);
+	return value.ptr < s.end ? kinds[(unsigned char)*value.ptr] : SCAN_NULL;
 }
 
 size_t scan_unescape(struct slice s, char *out)

@@ -31,6 +31,10 @@ struct scan_member {
  * its parent, in the order of the text. Borrows the text. */
 struct scan_index {
 	enum scan_kind kind; /* of the outermost value */
+	/* Which members there are, at every level, and of which kinds; nulls are not there. Texts
+	 * of one shape have the same, in whatever order; it depends on the scratch's seed. A filter
+	 * for what is new, not an identity: of an array's elements only two extremes count. */
+	uint64_t shape;
 	size_t len;
 	struct scan_member members[SCAN_MEMBERS_MAX];
 };
@@ -81,6 +85,9 @@ int scan_array_next(struct slice text, size_t *offset, struct slice *ret,
 /* The same for the members of a text that is an object; a key may come twice. */
 int scan_object_next(struct slice text, size_t *offset, struct scan_member *ret,
 		     struct fault *fault) MUST_CHECK;
+
+/* The kind of a valid value, by its first byte (blanks before it are passed over). */
+enum scan_kind scan_kind_of(struct slice value);
 
 /* A string value without its quotes, still escaped. */
 static inline struct slice scan_inside(struct slice value)

@@ -481,6 +481,54 @@ START_TEST(test_array)
 }
 END_TEST
 
+/* Members as "key=value;". */
+static const struct {
+	const char *text;
+	int last;
+	size_t offset;
+	const char *members;
+} objects[] = {
+	{"{}", 0, 0, ""},
+	{" { \n} ", 0, 0, ""},
+	{"{\"a\":1}", 0, 0, "a=1;"},
+	{" { \"a\" : {\"b\":[1,\"}\"]} , \"c\":null } ", 0, 0, "a={\"b\":[1,\"}\"]};c=null;"},
+	{"{\"a\":1,\"a\":\"\\u0000\"}", 0, 0, "a=1;a=\"\\u0000\";"},
+	{"", -EINVAL, 0, ""},
+	{"[]", -EINVAL, 0, ""},
+	{"{", -EINVAL, 1, ""},
+	{"{\"a\"", -EINVAL, 4, ""},
+	{"{\"a\":1,", -EINVAL, 7, ""},
+	{"{\"a\":1,}", -EINVAL, 7, "a=1;"},
+	{"{\"a\":1 \"b\":2}", -EINVAL, 7, ""},
+	{"{\"a\":1,\"b\":tru}", -EINVAL, 11, "a=1;"},
+	{"{a:1}", -EINVAL, 1, ""},
+	{"{\"a\":1}}", -EINVAL, 7, ""},
+	{"{} x", -EINVAL, 3, ""},
+};
+
+START_TEST(test_object)
+{
+	struct slice text = slice_of(objects[_i].text);
+	struct strbuf seen = STRBUF_INIT;
+	struct fault fault = {.offset = 0};
+	struct scan_member m;
+	size_t offset = 0;
+	int r;
+
+	while ((r = scan_object_next(text, &offset, &m, &fault)) == 1) {
+		ck_assert_int_eq(m.kind, scan_kind_of(m.value));
+		strbuf_append_slice(&seen, m.key);
+		strbuf_append_char(&seen, '=');
+		strbuf_append_slice(&seen, m.value);
+		strbuf_append_char(&seen, ';');
+	}
+	ck_assert_int_eq(r, objects[_i].last);
+	ck_assert_uint_eq(fault.offset, objects[_i].offset);
+	ck_assert_str_eq(strbuf_cstr(&seen), objects[_i].members);
+	strbuf_clear(&seen);
+}
+END_TEST
+
 static const struct {
 	const char *escaped;
 	struct slice plain;
@@ -547,6 +595,7 @@ int main(void)
 	tcase_add_test(tc, test_index_others);
 	tcase_add_test(tc, test_index_full);
 	tcase_add_loop_test(tc, test_array, 0, ARRAY_SIZE(arrays));
+	tcase_add_loop_test(tc, test_object, 0, ARRAY_SIZE(objects));
 	tcase_add_loop_test(tc, test_unescape, 0, ARRAY_SIZE(strings));
 	tcase_add_test(tc, test_fault_places);
 	suite_add_tcase(s, tc);
