@@ -1,12 +1,10 @@
 /*
- * envelope, pubsub: an event that is accepted can be stored as it is, and reads the same twice;
+ * envelope: an event that is accepted can be stored as it is, and reads the same twice;
  * one that is refused says why and where. The first line of an input, up to a NUL, is what the
  * transport says; the rest is the event.
  */
-#include "common/arena.h"
 #include "common/utf8.h"
 #include "ingestd/ident.h"
-#include "ingestd/pubsub.h"
 #include "ingestd/rules.h"
 
 #define NOW INT64_C(1767323045000000)
@@ -52,22 +50,6 @@ static void check_texts(void)
 	check_text(event.retention_word, 64);
 }
 
-static void check_pubsub(struct slice body)
-{
-	static struct scan_scratch scratch;
-	struct arena *arena = arena_new();
-	struct pubsub_message m;
-	struct fault fault = {.code = FAULT_NONE};
-
-	if (pubsub_read(body, arena, &scratch, &m, &fault) == 0)
-		for (size_t i = 0; i < m.transport.nattributes; i++)
-			ASSERT(utf8_valid(m.transport.attributes[i].name) &&
-			       utf8_valid(m.transport.attributes[i].value));
-	else
-		ASSERT(fault.code != FAULT_NONE && fault.what != NULL);
-	arena_free(arena);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct envelope_reader *reader;
@@ -102,6 +84,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			fault_place(&fault, place);
 		}
 	}
-	check_pubsub(all);
 	return 0;
 }

@@ -1,11 +1,12 @@
 /*
- * scan, content_hash: what is accepted is UTF-8 and JSON to the other parser too, its index points
- * at values inside it, and spelling it differently changes neither verdict nor hash; nothing is
- * left behind in the scratch space, whatever the verdict.
+ * scan, content_hash, fingerprint: what is accepted is UTF-8 and JSON to the other parser too, its
+ * index points at values inside it, and spelling it differently changes neither verdict nor hash;
+ * nothing is left behind in the scratch space, whatever the verdict.
  */
 #include "common/json.h"
 #include "common/utf8.h"
 #include "ingestd/content_hash.h"
+#include "ingestd/fingerprint.h"
 #include "ingestd/scan.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
@@ -67,6 +68,35 @@ static void respell(struct slice text, struct strbuf *out)
 	}
 }
 
+/* The same shape, however it is spelled; a set of paths is sorted and its own. */
+static void check_shape(struct slice text, struct slice other)
+{
+	static struct scan_index index;
+	struct arena *arena = arena_new();
+	struct slice paths, again;
+
+	ASSERT(scan(text, &index, NULL) == 0);
+	found.shape = index.shape;
+	ASSERT(scan(other, &index, NULL) == 0);
+	ASSERT(index.shape == found.shape && index.kind == scan_kind_of(text));
+	ASSERT(fingerprint_make(text, arena, &paths) == fingerprint_make(text, arena, &again));
+	ASSERT(slice_eq(paths, again) && utf8_valid(paths));
+	ASSERT(paths.len == 0 || paths.ptr[paths.len - 1] == '\n');
+	arena_free(arena);
+}
+
+static void check_object(struct slice text)
+{
+	struct scan_member m;
+	size_t offset = 0;
+	int r;
+
+	while ((r = scan_object_next(text, &offset, &m, NULL)) > 0) {
+		ASSERT(m.kind == scan_kind_of(m.value) && m.value.len > 0);
+	}
+	ASSERT(r == 0);
+}
+
 static void check_spelling(struct slice text)
 {
 	static struct content_hasher *hasher;
@@ -80,6 +110,7 @@ static void check_spelling(struct slice text)
 	content_hash(hasher, NULL, 0, text, a);
 	content_hash(hasher, NULL, 0, strbuf_slice(&other), b);
 	ASSERT(memcmp(a, b, sizeof(a)) == 0);
+	check_shape(text, strbuf_slice(&other));
 	strbuf_clear(&other);
 }
 
@@ -131,6 +162,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	ASSERT(utf8_valid(text));
 	check_index(text);
+	if (found.kind == SCAN_OBJECT)
+		check_object(text);
 	check_spelling(text);
 	return 0;
 }

@@ -10,17 +10,18 @@ $(FUZZ_BINS): $(B)/tests/%: $(B)/tests/fuzz/%.o $(MODULE_OBJS) $(B)/libcommon.a
 	@echo "  LD      tests/$*"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
-fuzz: ## every fuzzer for FUZZ_SECONDS; FUZZ="json conf" chooses
-	@$(MAKE) --no-print-directory MODE=fuzz fuzz-run
+fuzz: ## every fuzzer for FUZZ_SECONDS, one a core; FUZZ="json conf" chooses
+	@$(MAKE) --no-print-directory MODE=fuzz -j$(JOBS) fuzz-run
 
-fuzz-run: $(FUZZ_BINS)
-	@set -e; for f in $(FUZZ); do echo "  FUZZ    $$f ($(FUZZ_SECONDS) s)"; \
-		mkdir -p $(B)/corpus/$$f; \
-		$(B)/tests/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 \
-			-print_final_stats=1 -artifact_prefix=$(B)/$$f- \
-			$(B)/corpus/$$f $$(ls -d tests/fuzz/corpus/$$f 2>/dev/null) >$(B)/$$f.log 2>&1 || \
-			{ tail -n 60 $(B)/$$f.log; exit 1; }; \
-		sed -n 's/^stat::number_of_executed_units: */          executions: /p' $(B)/$$f.log; done
+fuzz-run: $(FUZZ:%=fuzz-run-%)
+
+fuzz-run-%: $(B)/tests/fuzz_%
+	@echo "  FUZZ    $* ($(FUZZ_SECONDS) s)"
+	@mkdir -p $(B)/corpus/$*
+	@$(B)/tests/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -timeout=5 -print_final_stats=1 \
+		-artifact_prefix=$(B)/$*- $(B)/corpus/$* $(wildcard tests/fuzz/corpus/$*) \
+		>$(B)/$*.log 2>&1 || { tail -n 60 $(B)/$*.log; exit 1; }
+	@sed -n 's/^stat::number_of_executed_units: */          $*, executions: /p' $(B)/$*.log
 
 .PHONY: fuzz fuzz-run
-.SECONDARY: $(FUZZ:%=$(B)/tests/fuzz/fuzz_%.o)
+.SECONDARY: $(FUZZ:%=$(B)/tests/fuzz/fuzz_%.o) $(FUZZ_BINS)
