@@ -24,7 +24,7 @@ with read as materialized (
 	from (
 		select e.tenant_id, e.occurred_at, e.dedupe_key as event_id, e.aggregate_version, e.batch_id, e.aggregate_id,
 			case split_part(e.subject, '.', 4) when 'gate_decided' then 'decided' else split_part(e.subject, '.', 4) end as verb,
-			analytics_run.to_json(e.body) -> e.payload_key as p
+			analytics_run.payload_of(e.body, e.payload_key) as p
 		from events_raw.event e
 		where e.batch_id = any ($1::bigint[])
 			and e.dedupe_key between $3::text and $4::text

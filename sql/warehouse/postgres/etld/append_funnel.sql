@@ -29,7 +29,7 @@ with read as materialized (
 		analytics_run.id_of(r.p, 'reservationId') as reservation_id,
 		analytics_run.word_of(r.p, 'metaSource') as meta_source
 	from (
-		select e.*, e.e -> e.payload_key as p
+		select e.*, case e.payload_key when '.' then e.e else e.e -> e.payload_key end as p
 		from (
 			select e.tenant_id, e.dedupe_key as event_id, e.occurred_at, e.aggregate_version, e.batch_id, e.payload_key,
 				analytics_run.to_json(e.body) as e,

@@ -20,7 +20,7 @@ with read as materialized (
 			case when jsonb_typeof(e.p -> 'fxSnapshot') = 'object' then e.p -> 'fxSnapshot' else e.p end as snapshot
 		from (
 			select e.tenant_id, e.occurred_at, e.dedupe_key as event_id, e.batch_id,
-				analytics_run.to_json(e.body) -> e.payload_key as p
+				analytics_run.payload_of(e.body, e.payload_key) as p
 			from events_raw.event e
 			where e.batch_id = any ($1::bigint[])
 				and e.dedupe_key between $3::text and $4::text
