@@ -412,6 +412,12 @@ const char *httpd_path(const struct httpd_request *r)
 	return r->path;
 }
 
+void *httpd_arg(const struct httpd_request *r)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	return r->route->arg;
+}
+
 const struct httpd_route *httpd_matched(const struct httpd_request *r)
 {
 	return r->route->row;

@@ -65,6 +65,18 @@ void strbuf_append(struct strbuf *b, const void *p, size_t n)
 	b->ptr[b->len] = '\0';
 }
 
+char *strbuf_extend(struct strbuf *b, size_t n)
+{
+	char *room;
+
+	if (!grow(b, n))
+		return NULL;
+	room = b->ptr + b->len;
+	b->len += n;
+	b->ptr[b->len] = '\0';
+	return room;
+}
+
 void strbuf_append_str(struct strbuf *b, const char *s)
 {
 	strbuf_append(b, s, strlen(s));

@@ -27,6 +27,8 @@ void strbuf_reset(struct strbuf *b); /* len = 0, memory kept */
 void strbuf_reserve(struct strbuf *b, size_t extra);
 
 void strbuf_append(struct strbuf *b, const void *p, size_t n);
+/* Room for n bytes that the caller fills at once; NULL when that would pass max. */
+char *strbuf_extend(struct strbuf *b, size_t n) MUST_CHECK;
 void strbuf_append_str(struct strbuf *b, const char *s);
 void strbuf_append_slice(struct strbuf *b, struct slice s);
 void strbuf_append_char(struct strbuf *b, char c);

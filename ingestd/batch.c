@@ -6,23 +6,22 @@
 #include "common/xalloc.h"
 #include "ingestd/copyrow.h"
 
+#define ROW_TYPICAL     512 /* what the other columns of an event take, as a rule */
+#define HEADER_LEN      19
 #define TRAILER_LEN     2
 #define FIELD_COUNT_LEN 2 /* in front of each tuple */
 #define EVENT_FIELDS    26
 #define DELTA_FIELDS    6
 #define RECORD_FIELDS   3
 
-struct batch *batch_new(int64_t batch_id, bool careful, size_t bytes_max)
+struct batch *batch_new(bool careful, size_t bytes_max)
 {
 	struct batch *b = xcalloc(1, sizeof(*b));
 
-	b->batch_id = batch_id;
 	b->careful = careful;
 	b->arena = arena_new();
 	strbuf_init(&b->rows, bytes_max);
 	strbuf_init(&b->dead, bytes_max);
-	copyrow_header(&b->rows);
-	copyrow_header(&b->dead);
 	return b;
 }
 
@@ -35,6 +34,7 @@ void batch_free(struct batch *b)
 	free(b->items);
 	free(b->deltas);
 	free(b->dead_items);
+	free(b->charges);
 	arena_free(b->arena);
 	free(b);
 }
@@ -49,18 +49,18 @@ bool batch_empty(const struct batch *b)
 	return b->nitems == 0 && b->ndead == 0;
 }
 
-/* Makes room for one more element; returns the array, which may have moved. */
-static void *room_for_one(void *items, size_t n, size_t *cap, size_t size)
+/* Makes room for `more` elements; returns the array, which may have moved. */
+static void *room_for(void *items, size_t n, size_t more, size_t *cap, size_t size)
 {
-	if (n < *cap)
+	if (n + more <= *cap)
 		return items;
-	*cap = *cap == 0 ? 64 : 2 * *cap;
+	*cap = n + more > 2 * *cap ? n + more : 2 * *cap;
 	return xreallocarray(items, *cap, size);
 }
 
 static struct batch_item *add_item(struct batch *b)
 {
-	b->items = room_for_one(b->items, b->nitems, &b->items_cap, sizeof(*b->items));
+	b->items = room_for(b->items, b->nitems, 1, &b->items_cap, sizeof(*b->items));
 	return &b->items[b->nitems++];
 }
 
@@ -81,10 +81,9 @@ static uint32_t delta_of(struct batch *b, struct slice tenant_id, struct slice d
 		    slice_eq(d->domain, domain))
 			return (uint32_t)i;
 	}
-	b->deltas = room_for_one(b->deltas, b->ndeltas, &b->deltas_cap, sizeof(*b->deltas));
+	b->deltas = room_for(b->deltas, b->ndeltas, 1, &b->deltas_cap, sizeof(*b->deltas));
 	d = &b->deltas[b->ndeltas];
-	d->hash = hash;
-	d->events = 0;
+	*d = (struct batch_delta){.hash = hash};
 	d->tenant_id = keep(b, tenant_id);
 	d->domain = keep(b, domain);
 	return (uint32_t)b->ndeltas++;
@@ -97,15 +96,15 @@ static int slice_cmp(struct slice a, struct slice b)
 	return r != 0 ? r : (a.len > b.len) - (a.len < b.len);
 }
 
-static void count_event(struct batch *b, struct batch_delta *d, struct slice key)
+/* n more events with keys from lo to hi. */
+static void count_events(struct batch *b, struct batch_delta *d, int32_t n, struct slice lo,
+			 struct slice hi)
 {
-	if (d->events++ == 0) {
-		d->key_lo = d->key_hi = keep(b, key);
-	} else if (slice_cmp(key, d->key_lo) < 0) {
-		d->key_lo = keep(b, key);
-	} else if (slice_cmp(key, d->key_hi) > 0) {
-		d->key_hi = keep(b, key);
-	}
+	if (d->events == 0 || slice_cmp(lo, d->key_lo) < 0)
+		d->key_lo = keep(b, lo);
+	if (d->events == 0 || slice_cmp(hi, d->key_hi) > 0)
+		d->key_hi = keep(b, hi);
+	d->events += n;
 }
 
 /* Returns where the tuple names its batch. */
@@ -115,6 +114,7 @@ static size_t encode_event(struct batch *b, const struct event *ev, struct slice
 	size_t batch_id_at;
 	struct strbuf *r = &b->rows;
 
+	strbuf_reserve(r, body.len + attributes.len + ROW_TYPICAL);
 	copyrow_tuple(r, EVENT_FIELDS);
 	copyrow_text(r, ev->dedupe_key);
 	copyrow_text(r, ev->tenant_id);
@@ -161,6 +161,8 @@ void batch_add_event(struct batch *b, struct submission *owner, uint32_t index,
 {
 	struct batch_item *item = add_item(b);
 
+	if (b->rows.len == 0)
+		copyrow_header(&b->rows);
 	item->owner = owner;
 	item->index = index;
 	item->body_len = body.len;
@@ -169,14 +171,16 @@ void batch_add_event(struct batch *b, struct submission *owner, uint32_t index,
 	ASSERT(!b->rows.overflow);
 	item->row_len = b->rows.len - item->row;
 	item->delta = delta_of(b, ev->tenant_id, ev->domain);
-	count_event(b, &b->deltas[item->delta], ev->dedupe_key);
+	count_events(b, &b->deltas[item->delta], 1, ev->dedupe_key, ev->dedupe_key);
 	submission_opened(owner);
 }
 
 static void append_dead_letter(struct batch *b, struct submission *owner, uint32_t index,
 			       const struct dead_letter *d)
 {
-	b->dead_items = room_for_one(b->dead_items, b->ndead, &b->dead_cap, sizeof(*b->dead_items));
+	if (b->dead.len == 0)
+		copyrow_header(&b->dead);
+	b->dead_items = room_for(b->dead_items, b->ndead, 1, &b->dead_cap, sizeof(*b->dead_items));
 	b->dead_items[b->ndead++] = (struct batch_dead_item){
 		owner, index, d->reason, arena_strndup(b->arena, d->place.ptr, d->place.len)};
 	dead_letter_encode(d, &b->dead);
@@ -190,12 +194,86 @@ void batch_add_dead_letter(struct batch *b, struct submission *owner, uint32_t i
 	submission_opened(owner);
 }
 
+void batch_charge(struct batch *b, struct share *share, struct share_use use)
+{
+	struct batch_charge *last = b->ncharges > 0 ? &b->charges[b->ncharges - 1] : NULL;
+
+	if (last == NULL || last->share != share) {
+		b->charges = room_for(b->charges, b->ncharges, 1, &b->charges_cap,
+				      sizeof(*b->charges));
+		last = &b->charges[b->ncharges++];
+		*last = (struct batch_charge){.share = share};
+	}
+	last->use.bytes += use.bytes;
+	last->use.events += use.events;
+}
+
+/* The delta of b for each of the other's; the numbers are left in their `hash`, needed no more. */
+static void absorb_deltas(struct batch *b, struct batch *other)
+{
+	for (size_t i = 0; i < other->ndeltas; i++) {
+		struct batch_delta *from = &other->deltas[i];
+		uint32_t to = delta_of(b, from->tenant_id, from->domain);
+
+		count_events(b, &b->deltas[to], from->events, from->key_lo, from->key_hi);
+		from->hash = to;
+	}
+}
+
+void batch_absorb(struct batch *b, struct batch *other)
+{
+	size_t header = b->rows.len > 0 ? HEADER_LEN
+					: 0; /* of the other's rows, not wanted twice */
+	size_t move = b->rows.len - header;
+
+	absorb_deltas(b, other);
+	if (other->rows.len > 0)
+		strbuf_append(&b->rows, other->rows.ptr + header, other->rows.len - header);
+	b->items = room_for(b->items, b->nitems, other->nitems, &b->items_cap, sizeof(*b->items));
+	for (size_t i = 0; i < other->nitems; i++) {
+		struct batch_item *item = &b->items[b->nitems++];
+
+		*item = other->items[i];
+		item->row += move;
+		item->delta = (uint32_t)other->deltas[item->delta].hash;
+	}
+	if (other->dead.len > 0) {
+		header = b->dead.len > 0 ? HEADER_LEN : 0;
+		strbuf_append(&b->dead, other->dead.ptr + header, other->dead.len - header);
+	}
+	b->dead_items = room_for(b->dead_items, b->ndead, other->ndead, &b->dead_cap,
+				 sizeof(*b->dead_items));
+	for (size_t i = 0; i < other->ndead; i++) {
+		struct batch_dead_item *item = &b->dead_items[b->ndead++];
+
+		*item = other->dead_items[i];
+		item->detail = arena_strdup(b->arena, item->detail);
+	}
+	for (size_t i = 0; i < other->ncharges; i++)
+		batch_charge(b, other->charges[i].share, other->charges[i].use);
+	ASSERT(!b->rows.overflow && !b->dead.overflow);
+	batch_free(other);
+}
+
+void batch_assign_id(struct batch *b, int64_t batch_id)
+{
+	unsigned char id[sizeof(batch_id)];
+
+	b->batch_id = batch_id;
+	for (size_t i = 0; i < sizeof(id); i++)
+		id[i] = (unsigned char)((uint64_t)batch_id >> (8 * (sizeof(id) - 1 - i)));
+	for (size_t i = 0; i < b->nitems; i++)
+		memcpy(b->rows.ptr + b->items[i].row + b->items[i].batch_id_at, id, sizeof(id));
+}
+
 /* Ends the stream for sending and takes the trailer off again, so that the rows can be added to,
  * split or sent once more. */
 static struct slice with_trailer(struct strbuf *stream)
 {
 	struct slice s;
 
+	if (stream->len == 0)
+		copyrow_header(stream);
 	copyrow_trailer(stream);
 	s = strbuf_slice(stream);
 	stream->len -= TRAILER_LEN;
@@ -263,14 +341,13 @@ static struct slice key_of(const struct batch *b, const struct batch_item *i)
 	return (struct slice){(const char *)p + 4, len};
 }
 
-struct batch *batch_split(struct batch *b, int64_t new_batch_id)
+struct batch *batch_split(struct batch *b)
 {
-	struct batch *half = batch_new(new_batch_id, b->careful, b->rows.max);
-	struct strbuf id = STRBUF_INIT;
+	struct batch *half = batch_new(b->careful, b->rows.max);
 	size_t keep = b->nitems / 2;
 
 	ASSERT(b->nitems >= 2);
-	strbuf_append_be64(&id, (uint64_t)new_batch_id);
+	copyrow_header(&half->rows);
 	for (size_t i = keep; i < b->nitems; i++) {
 		struct batch_item *from = &b->items[i], *to = add_item(half);
 		const struct batch_delta *d = &b->deltas[from->delta];
@@ -278,14 +355,12 @@ struct batch *batch_split(struct batch *b, int64_t new_batch_id)
 		*to = *from;
 		to->row = half->rows.len;
 		strbuf_append(&half->rows, b->rows.ptr + from->row, from->row_len);
-		memcpy(half->rows.ptr + to->row + to->batch_id_at, id.ptr, id.len);
 		to->delta = delta_of(half, d->tenant_id, d->domain);
-		count_event(half, &half->deltas[to->delta], key_of(half, to));
+		count_events(half, &half->deltas[to->delta], 1, key_of(half, to), key_of(half, to));
 		b->deltas[from->delta].events--;
 	}
 	b->rows.len = b->items[keep].row;
 	b->nitems = keep;
-	strbuf_clear(&id);
 	return half;
 }
 
@@ -307,10 +382,19 @@ void batch_refuse_only(struct batch *b, const char *why)
 	b->nitems = 0;
 }
 
+void batch_settle_event(struct batch *b, size_t i, enum outcome o, const char *code,
+			const char *detail)
+{
+	const struct batch_item *item = &b->items[i];
+
+	b->deltas[item->delta].outcomes[o]++;
+	submission_settle(item->owner, item->index, o, code, detail);
+}
+
 void batch_settle_events(struct batch *b, enum outcome o)
 {
 	for (size_t i = 0; i < b->nitems; i++)
-		submission_settle(b->items[i].owner, b->items[i].index, o, NULL, NULL);
+		batch_settle_event(b, i, o, NULL, NULL);
 	b->nitems = 0;
 }
 

@@ -1,6 +1,7 @@
 /*
  * A batch: events and dead letters, already encoded as binary COPY, that one transaction will land.
- * Rows are encoded when they are added, so nothing of a request's body is needed afterwards.
+ * Rows are encoded when they are added, so nothing of a request's body is needed afterwards. While
+ * it waits a batch holds one tenant's events; those whose turn it is are put together to land.
  *
  * A batch is OPTIMISTIC (plain COPY into the indexed table) or CAREFUL (through a temporary table,
  * where every row gets its own outcome). Events whose id was seen lately go to a careful one; an
@@ -13,6 +14,7 @@
 #include "common/strbuf.h"
 #include "ingestd/dead_letter.h"
 #include "ingestd/envelope.h"
+#include "ingestd/shares.h"
 #include "ingestd/submission.h"
 
 /* One event of the batch: whose it is and where its row lies. */
@@ -23,6 +25,7 @@ struct batch_item {
 	size_t row, row_len; /* its tuple in rows */
 	size_t batch_id_at;  /* where the tuple names its batch */
 	size_t body_len;     /* the body is the tuple's last field */
+	uint64_t recent;     /* how the set of recent ids knows it */
 };
 
 struct batch_dead_item {
@@ -38,14 +41,21 @@ struct batch_delta {
 	struct slice key_lo, key_hi;    /* like these: bounds of the events' dedupe keys */
 	uint64_t hash;
 	int32_t events;
+	int32_t outcomes[OUTCOME_COUNT]; /* of its events, once they are settled */
+};
+
+/* What a tenant has in this batch of what it holds in the queue. */
+struct batch_charge {
+	struct share *share;
+	struct share_use use;
 };
 
 struct batcher;
 struct pgconn;
 
 struct batch {
-	struct batch *next; /* the batcher's queue */
-	int64_t batch_id;
+	struct fair_item turn; /* while it waits */
+	int64_t batch_id;      /* 0: none yet */
 	bool careful;
 	struct arena *arena;
 	struct strbuf rows; /* COPY stream of events; without trailer until it is landed */
@@ -59,10 +69,11 @@ struct batch {
 	/* the batcher's while it waits and lands */
 	struct batcher *batcher;
 	struct pgconn *conn;
-	size_t charged; /* what it counts for in the queue's limit */
+	struct batch_charge *charges;
+	size_t ncharges, charges_cap;
 };
 
-struct batch *batch_new(int64_t batch_id, bool careful, size_t bytes_max) MUST_CHECK;
+struct batch *batch_new(bool careful, size_t bytes_max) MUST_CHECK;
 /* Every item must have been settled. */
 void batch_free(struct batch *b);
 size_t batch_bytes(const struct batch *b);
@@ -74,6 +85,11 @@ void batch_add_event(struct batch *b, struct submission *owner, uint32_t index,
 		     int64_t received_us);
 void batch_add_dead_letter(struct batch *b, struct submission *owner, uint32_t index,
 			   const struct dead_letter *d);
+void batch_charge(struct batch *b, struct share *share, struct share_use use);
+/* Moves everything of the other one, which is freed, to the end of b. */
+void batch_absorb(struct batch *b, struct batch *other);
+/* Writes the id into every row: before it is landed. */
+void batch_assign_id(struct batch *b, int64_t batch_id);
 
 /* The COPY streams, complete with trailers. Borrowed; the rows stay in place for another try. */
 struct slice batch_event_stream(struct batch *b);
@@ -86,11 +102,14 @@ void batch_suspect_stream(const struct batch *b, struct strbuf *out);
 
 /* Splits off the second half of the events (at least two) into a new batch, for finding a row that
  * Postgres refuses. Dead letters stay with the first. */
-struct batch *batch_split(struct batch *b, int64_t new_batch_id) MUST_CHECK;
+struct batch *batch_split(struct batch *b) MUST_CHECK;
 
 /* The only event left is refused by Postgres: it becomes a dead letter of this batch. */
 void batch_refuse_only(struct batch *b, const char *why);
 
+/* Ends one event. `code` and `detail` may be NULL. */
+void batch_settle_event(struct batch *b, size_t i, enum outcome o, const char *code,
+			const char *detail);
 /* Each ends the items it speaks of: all events alike, the dead letters, or everything as failed
  * (the callers send again). */
 void batch_settle_events(struct batch *b, enum outcome o);

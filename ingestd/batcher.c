@@ -1,17 +1,22 @@
 /*
- * The queue of batches; see batcher.h.
+ * The queue; see batcher.h. What waits are batches of one tenant each, PARCEL_BYTES large or as
+ * large as the request; what lands is put together from them.
  *
- *   open[fast], open[careful] ─(full, or a connection is idle)─▶ queue ─▶ landing ─▶ settled
+ *   stage ─(taken)─▶ waiting[fast], waiting[careful] ─(a connection is idle)─▶ landing ─▶ settled
+ *     └─(refused)─▶ settled as failed
  */
 #include "ingestd/batcher.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/xalloc.h"
 #include "common/zsock.h"
+#include "ingestd/ident.h"
+#include "ingestd/ingest_metrics.h"
 #include "ingestd/landing.h"
 #include "ingestd/recent.h"
 #include "sql_gen.h"
@@ -20,11 +25,16 @@
 #define IDS_RESERVED     1024 /* batch ids kept ready */
 #define IDS_LOW          256  /* fetch more */
 #define IDS_SPARE        64   /* below: refuse at the door */
-#define ROW_OVERHEAD     4096 /* more than the envelope columns of any event take */
+#define ROW_MEMORY       768  /* of an event besides its body, as a rule */
 #define EVENT_MAX        ((size_t)1 << 20)
+#define PARCEL_BYTES     ((size_t)64 << 10)
+#define TURN_BYTES       ((size_t)256 << 10) /* of a tenant in one batch, while others are about */
+#define SHARED_US        1000000 /* how long others are about after they had something */
+#define ROOM_LISTENERS   4
 #define RESERVE_RETRY_MS 250
 
 enum lane { LANE_FAST, LANE_CAREFUL, LANE_COUNT };
+_Static_assert((int)LANE_COUNT == SHARE_FLOWS, "a tenant waits in each lane");
 
 struct batcher {
 	unsigned magic;
@@ -32,9 +42,15 @@ struct batcher {
 	struct pgpool *pool;
 	struct batcher_options options;
 	struct recent *recent;
-	struct batch *open[LANE_COUNT];
-	struct batch *queue, **queue_tail;
-	size_t queued_bytes; /* open and queued; in flight too, until settled */
+	struct shares shares;
+	/* the request that is being read */
+	struct fair_item *stage, **stage_tail;
+	struct submission_refusal refusal;
+	/* what was taken */
+	struct fairqueue waiting[LANE_COUNT];
+	enum lane lane;          /* whose turn it is */
+	struct fair_item *again; /* halves of a refused batch, to be landed next */
+	int64_t shared_until_us; /* several tenants are about */
 	int in_flight;
 	int64_t ids[IDS_RESERVED]; /* reserved batch ids: the first nids, the last is next */
 	size_t nids;
@@ -43,8 +59,12 @@ struct batcher {
 	struct daemon_timer *kick, *reserve_later;
 	void (*on_idle)(void *arg);
 	void *idle_arg;
-	struct metric_family *outcomes;
-	struct metric *seconds, *batch_events, *queue_gauge, *careful;
+	struct {
+		void (*fn)(void *arg);
+		void *arg;
+	} listeners[ROOM_LISTENERS];
+	size_t nlisteners;
+	struct ingest_metrics metrics;
 };
 
 static void run(struct batcher *b);
@@ -90,113 +110,215 @@ static int64_t take_id(struct batcher *b)
 	return b->ids[--b->nids];
 }
 
-/* ---- adding */
+/* ---- on stage */
 
-static void enqueue(struct batcher *b, enum lane lane)
+static struct batch *batch_of(struct fair_item *item)
 {
-	struct batch *batch = b->open[lane];
-
-	b->open[lane] = NULL;
-	*b->queue_tail = batch;
-	b->queue_tail = &batch->next;
+	return (struct batch *)((char *)item - offsetof(struct batch, turn));
 }
 
-/* The open batch of the lane with room for `bytes` more. */
-static struct batch *batch_for(struct batcher *b, enum lane lane, size_t bytes)
+static struct shares_limits limits(const struct batcher *b)
 {
-	size_t limit = (size_t)b->options.conf->batch_bytes;
-	struct batch *batch = b->open[lane];
+	const struct ingestd_config *conf = b->options.conf;
 
-	if (batch != NULL && (batch_bytes(batch) + bytes > limit ||
-			      batch->nitems >= (size_t)b->options.conf->batch_events))
-		enqueue(b, lane);
-	if (b->open[lane] == NULL)
-		b->open[lane] = batch_new(take_id(b), lane == LANE_CAREFUL,
-					  limit + EVENT_MAX + 4 * ROW_OVERHEAD);
-	b->queued_bytes += bytes;
-	b->open[lane]->charged += bytes;
-	return b->open[lane];
+	return (struct shares_limits){
+		.queue = {(size_t)conf->queue_bytes, (size_t)conf->queue_events},
+		.rate = (double)conf->tenant_rate,
+		.burst = (double)(conf->tenant_burst > 0 ? conf->tenant_burst : conf->tenant_rate),
+	};
 }
 
 enum batcher_door batcher_door(const struct batcher *b, size_t bytes)
 {
+	struct shares_limits l = limits(b);
+
 	if (!pgpool_up(b->pool) || b->nids < IDS_SPARE || b->draining)
 		return BATCHER_UNAVAILABLE;
-	if (b->queued_bytes + bytes > (size_t)b->options.conf->queue_bytes && b->queued_bytes > 0)
-		return BATCHER_FULL;
-	return BATCHER_OPEN;
+	return shares_room(&b->shares, bytes, &l) ? BATCHER_OPEN : BATCHER_FULL;
+}
+
+void batcher_on_room(struct batcher *b, void (*fn)(void *arg), void *arg)
+{
+	ASSERT(b->nlisteners < ROOM_LISTENERS);
+	b->listeners[b->nlisteners].fn = fn;
+	b->listeners[b->nlisteners++].arg = arg;
+}
+
+/* The open batch of the tenant on stage, with the use charged to it; NULL: refused. */
+static struct batch *stage(struct batcher *b, struct slice tenant_id, enum lane lane, size_t bytes)
+{
+	struct shares_limits l = limits(b);
+	struct share_use use = {bytes + ROW_MEMORY, 1};
+	struct share *share;
+	struct batch *batch;
+	enum share_verdict verdict;
+
+	if (b->refusal.by != LIMIT_NONE)
+		return NULL;
+	share = shares_stage(&b->shares, tenant_id, &l, clock_mono_us());
+	verdict = shares_ask(&b->shares, share, use, &l);
+	if (verdict != SHARE_GRANTED) {
+		b->refusal = verdict == SHARE_FULL
+				     ? (struct submission_refusal){LIMIT_QUEUE,
+								   (int64_t)l.queue.bytes, 1}
+				     : (struct submission_refusal){LIMIT_RATE, (int64_t)l.rate,
+								   shares_wait_s(share, &l)};
+		return NULL;
+	}
+	shares_add(share, use);
+	batch = share->open[lane];
+	if (batch == NULL || batch_bytes(batch) >= PARCEL_BYTES) {
+		batch = batch_new(lane == LANE_CAREFUL,
+				  2 * (size_t)b->options.conf->batch_bytes + 16 * EVENT_MAX);
+		share->open[lane] = batch;
+		*b->stage_tail = &batch->turn;
+		b->stage_tail = &batch->turn.next;
+	}
+	batch_charge(batch, share, use);
+	return batch;
 }
 
 void batcher_add_event(struct batcher *b, struct submission *owner, uint32_t index,
 		       const struct event *ev, struct slice body, struct slice attributes,
 		       int64_t received_us)
 {
-	enum lane lane = recent_seen(b->recent, ev->tenant_id, ev->dedupe_key) ? LANE_CAREFUL
-									       : LANE_FAST;
-	struct batch *batch = batch_for(b, lane, body.len + attributes.len + ROW_OVERHEAD);
+	uint64_t recent = recent_hash(ev->tenant_id, ev->dedupe_key);
+	enum lane lane = recent_seen(b->recent, recent) ? LANE_CAREFUL : LANE_FAST;
+	struct batch *batch = stage(b, ev->tenant_id, lane, body.len + attributes.len);
 
+	if (batch == NULL) {
+		if (lane == LANE_FAST)
+			recent_forget(b->recent, recent);
+		return;
+	}
+	ingest_metrics_received(&b->metrics, received_us - ev->occurred_at_us,
+				lane == LANE_CAREFUL);
 	batch_add_event(batch, owner, index, ev, body, attributes, received_us);
+	batch->items[batch->nitems - 1].recent = recent;
 }
 
 void batcher_add_dead_letter(struct batcher *b, struct submission *owner, uint32_t index,
 			     const struct dead_letter *d)
 {
-	struct batch *batch = batch_for(b, LANE_FAST,
-					d->body.len + d->attributes.len + ROW_OVERHEAD);
+	/* whatever names no tenant waits in one queue, lest invented ones get a share each */
+	struct slice tenant_id = ident_is_tenant(d->tenant_id) ? d->tenant_id
+							       : (struct slice){"", 0};
+	struct batch *batch = stage(b, tenant_id, LANE_FAST, d->body.len + d->attributes.len);
 
-	batch_add_dead_letter(batch, owner, index, d);
+	if (batch != NULL)
+		batch_add_dead_letter(batch, owner, index, d);
+}
+
+static void clear_stage(struct batcher *b)
+{
+	b->stage = NULL;
+	b->stage_tail = &b->stage;
+	b->refusal = (struct submission_refusal){LIMIT_NONE, 0, 0};
+}
+
+void batcher_drop(struct batcher *b)
+{
+	struct shares_limits l = limits(b);
+
+	for (struct fair_item *item = b->stage, *next; item != NULL; item = next) {
+		struct batch *batch = batch_of(item);
+
+		next = item->next;
+		for (size_t i = 0; i < batch->nitems && !batch->careful; i++)
+			recent_forget(b->recent, batch->items[i].recent);
+		batch_settle_failed(batch);
+		batch_free(batch);
+	}
+	shares_drop(&b->shares, &l);
+	clear_stage(b);
+}
+
+void batcher_take(struct batcher *b, struct submission *owner)
+{
+	struct shares_limits l = limits(b);
+
+	OBJ_CHECK(b, BATCHER_MAGIC);
+	if (b->refusal.by != LIMIT_NONE) {
+		submission_refuse(owner, b->refusal);
+		batcher_drop(b);
+		return;
+	}
+	for (struct fair_item *item = b->stage, *next; item != NULL; item = next) {
+		struct batch *batch = batch_of(item);
+		enum lane lane = batch->careful ? LANE_CAREFUL : LANE_FAST;
+
+		next = item->next;
+		item->cost = batch_bytes(batch);
+		fairqueue_push(&b->waiting[lane], &batch->charges[0].share->flows[lane], item);
+	}
+	shares_take(&b->shares, &l);
+	clear_stage(b);
+	if (b->shares.holders > 1)
+		b->shared_until_us = clock_mono_us() + SHARED_US;
+	batcher_kick(b);
 }
 
 /* ---- landing */
 
-static void count(struct batcher *b, const char *outcome, size_t n)
+/* Gives back what the batch's tenants hold with it, and frees it. */
+static void done(struct batcher *b, struct batch *batch)
 {
-	if (n != 0)
-		metric_add(metrics_with(b->outcomes, (const char *const[]){outcome}), (int64_t)n);
+	struct shares_limits l = limits(b);
+
+	for (size_t i = 0; i < batch->ncharges; i++)
+		shares_return(&b->shares, batch->charges[i].share, batch->charges[i].use, &l);
+	batch_free(batch);
 }
 
-static void push_front(struct batcher *b, struct batch *batch)
+static void fail(struct batcher *b, struct batch *batch)
 {
-	batch->next = b->queue;
-	if (b->queue == NULL)
-		b->queue_tail = &batch->next;
-	b->queue = batch;
+	batch_settle_failed(batch);
+	done(b, batch);
+}
+
+static void land_next(struct batcher *b, struct batch *batch)
+{
+	batch->turn.next = b->again;
+	b->again = &batch->turn;
 }
 
 /* Postgres refused a row that our reader let pass: halve the batch until the row stands alone, then
  * keep it as a dead letter, so that one event cannot stop the others. */
 static void isolate(struct batcher *b, struct batch *batch, const struct err *e)
 {
+	struct batch *half;
+
 	if (batch->nitems == 1) {
 		log_error("event refused by the warehouse", LOG_S("error", e->msg));
 		batch_refuse_only(batch, e->msg);
 	} else if (b->nids > 0) {
-		push_front(b, batch_split(batch, take_id(b)));
+		half = batch_split(batch);
+		batch_assign_id(half, take_id(b));
+		land_next(b, half);
 	} else { /* no id for the other half: the callers send again */
-		b->queued_bytes -= batch->charged;
-		batch_settle_failed(batch);
-		batch_free(batch);
+		fail(b, batch);
 		return;
 	}
-	push_front(b, batch);
+	land_next(b, batch);
 }
 
-static void note_report(struct batcher *b, const struct landing_report *r)
+static void note_report(struct batcher *b, const struct batch *batch,
+			const struct landing_report *r)
 {
 	if (r->end == LANDING_FAILED) {
 		log_error("batch not landed", LOG_S("error", r->err->msg),
 			  LOG_S("sqlstate", r->err->sqlstate));
 		return;
 	}
-	count(b, "accepted", r->accepted);
-	count(b, "duplicate", r->duplicates);
-	count(b, "conflict", r->conflicts);
-	count(b, "dead_letter", r->dead_letters);
-	metric_observe(b->seconds, (double)r->elapsed_us / 1e6);
-	metric_observe(b->batch_events, (double)(r->accepted + r->duplicates + r->conflicts));
-	metric_add(b->careful, r->careful);
+	ingest_metrics_landed(&b->metrics, batch, r);
 	if (r->accepted > 0 && b->options.hints != NULL)
 		(void)zsock_send(b->options.hints, &SLICE_LIT("landed"), 1);
+}
+
+static void tell_room(struct batcher *b)
+{
+	for (size_t i = 0; i < b->nlisteners && batcher_door(b, 0) == BATCHER_OPEN; i++)
+		b->listeners[i].fn(b->listeners[i].arg);
 }
 
 static void on_landed(void *arg, struct batch *batch, const struct landing_report *r)
@@ -210,11 +332,11 @@ static void on_landed(void *arg, struct batch *batch, const struct landing_repor
 	if (r->end == LANDING_REFUSED) {
 		isolate(b, batch, r->err);
 	} else {
-		note_report(b, r);
-		b->queued_bytes -= batch->charged;
-		batch_free(batch);
+		note_report(b, batch, r);
+		done(b, batch);
 	}
 	run(b);
+	tell_room(b);
 }
 
 static void on_conn(void *arg, struct pgconn *c, const struct err *e)
@@ -225,10 +347,8 @@ static void on_conn(void *arg, struct pgconn *c, const struct err *e)
 	OBJ_CHECK(b, BATCHER_MAGIC);
 	if (c == NULL) {
 		b->in_flight--;
-		b->queued_bytes -= batch->charged;
 		log_error("batch not landed", LOG_S("error", e->msg));
-		batch_settle_failed(batch);
-		batch_free(batch);
+		fail(b, batch);
 		run(b);
 		return;
 	}
@@ -236,21 +356,57 @@ static void on_conn(void *arg, struct pgconn *c, const struct err *e)
 	landing_start(c, batch, b->options.conf->land_timeout, on_landed, b);
 }
 
-/* The next batch to land: closed ones first, then whatever gathered in an open one. */
+/* What is to land next of a lane, as a chain: a round, or more while nobody else is about. */
+static struct fair_item *gather(struct batcher *b, enum lane lane, size_t *ret_bytes)
+{
+	const struct ingestd_config *conf = b->options.conf;
+	struct fairqueue *q = &b->waiting[lane];
+	bool shared = clock_mono_us() < b->shared_until_us;
+	struct fair_item *chain = NULL, **tail = &chain, *item;
+	size_t bytes = 0, events = 0;
+
+	while (bytes < (size_t)conf->batch_bytes && events < (size_t)conf->batch_events) {
+		item = fairqueue_pop(q);
+		if (item == NULL) {
+			if (q->flows == 0 || (shared && chain != NULL))
+				break;
+			fairqueue_next_round(q);
+			continue;
+		}
+		*tail = item;
+		tail = &item->next;
+		*tail = NULL;
+		bytes += item->cost;
+		events += batch_of(item)->nitems + batch_of(item)->ndead;
+	}
+	*ret_bytes = bytes;
+	return chain;
+}
+
+/* The next batch to land; NULL: nothing waits. */
 static struct batch *next_batch(struct batcher *b)
 {
+	struct fair_item *item = b->again, *next;
 	struct batch *batch;
+	size_t bytes;
 
-	for (int lane = 0; lane < LANE_COUNT && b->queue == NULL; lane++) {
-		if (b->open[lane] != NULL)
-			enqueue(b, (enum lane)lane);
+	if (item != NULL) {
+		b->again = item->next;
+		return batch_of(item);
 	}
-	batch = b->queue;
-	if (batch != NULL) {
-		b->queue = batch->next;
-		batch->next = NULL;
-		if (b->queue == NULL)
-			b->queue_tail = &b->queue;
+	for (int i = 0; i < LANE_COUNT && item == NULL; i++) {
+		item = gather(b, b->lane, &bytes);
+		b->lane = (enum lane)((b->lane + 1) % LANE_COUNT);
+	}
+	if (item == NULL)
+		return NULL;
+	batch = batch_of(item);
+	next = item->next;
+	if (next != NULL)
+		strbuf_reserve(&batch->rows, bytes);
+	while ((item = next) != NULL) {
+		next = item->next;
+		batch_absorb(batch, batch_of(item));
 	}
 	return batch;
 }
@@ -260,13 +416,15 @@ static void run(struct batcher *b)
 	struct batch *batch;
 
 	while (!b->stopped && b->in_flight < (int)b->options.conf->landing_connections &&
-	       (batch = next_batch(b)) != NULL) {
+	       b->nids > 0 && (batch = next_batch(b)) != NULL) {
+		if (batch->batch_id == 0)
+			batch_assign_id(batch, take_id(b));
 		b->in_flight++;
 		batch->batcher = b;
 		(void)pgpool_acquire(b->pool, NULL, on_conn, batch);
 	}
-	metric_set(b->queue_gauge, (double)b->queued_bytes);
-	if (b->draining && b->in_flight == 0 && b->queue == NULL && b->on_idle != NULL) {
+	ingest_metrics_queue(&b->metrics, b->shares.held);
+	if (b->draining && b->in_flight == 0 && b->shares.held.events == 0 && b->on_idle != NULL) {
 		b->on_idle(b->idle_arg);
 		b->on_idle = NULL;
 	}
@@ -286,20 +444,6 @@ void batcher_kick(struct batcher *b)
 		daemon_timer_arm(b->kick, 0);
 }
 
-static void register_metrics(struct batcher *b)
-{
-	static const double sizes[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000};
-
-	b->outcomes = metrics_counter_family("ingest_events_total", "Events by outcome", "outcome");
-	b->seconds = metrics_histogram("ingest_commit_seconds", "Duration of landing transactions",
-				       METRICS_SECONDS, METRICS_SECONDS_COUNT);
-	b->batch_events = metrics_histogram(
-		"ingest_batch_events", "Events of a landing transaction", sizes, ARRAY_SIZE(sizes));
-	b->queue_gauge = metrics_gauge("ingest_queue_bytes", "Bytes that wait for their commit");
-	b->careful = metrics_counter("ingest_careful_batches_total",
-				     "Batches that took the way through the temporary table");
-}
-
 struct batcher *batcher_new(struct daemon *d, struct pgpool *warehouse,
 			    const struct batcher_options *o)
 {
@@ -310,8 +454,11 @@ struct batcher *batcher_new(struct daemon *d, struct pgpool *warehouse,
 	b->pool = warehouse;
 	b->options = *o;
 	b->recent = recent_new((size_t)o->conf->recent_ids);
-	b->queue_tail = &b->queue;
-	register_metrics(b);
+	shares_init(&b->shares);
+	for (int lane = 0; lane < LANE_COUNT; lane++)
+		fairqueue_init(&b->waiting[lane], TURN_BYTES);
+	clear_stage(b);
+	ingest_metrics_init(&b->metrics);
 	daemon_condition(d, "batch ids", false, "not reserved yet");
 	b->kick = daemon_timer_new(d, 0, 0, on_kick, b);
 	return b;
@@ -329,13 +476,6 @@ void batcher_stop(struct batcher *b)
 		b->stopped = true;
 }
 
-static void drop(struct batch *batch)
-{
-	if (batch != NULL)
-		batch_settle_failed(batch);
-	batch_free(batch);
-}
-
 void batcher_free(struct batcher *b)
 {
 	struct batch *batch;
@@ -345,7 +485,8 @@ void batcher_free(struct batcher *b)
 	daemon_timer_free(b->kick);
 	daemon_timer_free(b->reserve_later);
 	while ((batch = next_batch(b)) != NULL)
-		drop(batch);
+		fail(b, batch);
+	shares_clear(&b->shares);
 	recent_free(b->recent);
 	b->magic = 0;
 	free(b);

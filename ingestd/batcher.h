@@ -1,7 +1,12 @@
 /*
- * Group commit. Doors add events; whatever gathered while the connections were busy becomes the
- * next batch of an idle one: no timer, no linger, and under load batches grow by themselves.
- * Bounded by queue_bytes: a full queue refuses (429) instead of growing.
+ * Group commit. What a request brings is put on stage, then taken into the queue or refused as a
+ * whole; whatever waits when a connection is idle becomes its next batch: no timer, no linger, and
+ * under load batches grow by themselves.
+ *
+ * Tenants take turns (fairqueue.h): while only one has sent anything lately, a batch is as large as
+ * it may be; else it is one turn of each, so that nobody waits for the backlog of another. The
+ * queue is bounded in bytes and in events, and each tenant in what it may hold of it and send in a
+ * second (shares.h): a full queue refuses those who fill it.
  */
 #ifndef INGESTD_BATCHER_H
 #define INGESTD_BATCHER_H
@@ -26,19 +31,29 @@ void batcher_free(struct batcher *b); /* what waits is settled as failed; after 
 
 enum batcher_door {
 	BATCHER_OPEN,
-	BATCHER_FULL,        /* 429: the queue is at its limit */
+	BATCHER_FULL,        /* 429: the queue has no room for anybody */
 	BATCHER_UNAVAILABLE, /* 503: the warehouse is away */
 };
-/* May `bytes` more come in? Asked once per request, before anything of it is added. */
+/* Is it worth reading a request of so many bytes? Asked before anything of it is added; whether its
+ * tenants have room shows when it is read. */
 enum batcher_door batcher_door(const struct batcher *b, size_t bytes);
+/* For a source that stops reading while the door is closed, or after it was refused: fn is called,
+ * from the loop, whenever something was settled and the door is open. One for each source. */
+void batcher_on_room(struct batcher *b, void (*fn)(void *arg), void *arg);
 
+/* These put on stage. A tenant that has no room left has the whole request refused: then nothing
+ * more needs to be read for it (submission.refusal). */
 void batcher_add_event(struct batcher *b, struct submission *owner, uint32_t index,
 		       const struct event *ev, struct slice body, struct slice attributes,
 		       int64_t received_us);
 void batcher_add_dead_letter(struct batcher *b, struct submission *owner, uint32_t index,
 			     const struct dead_letter *d);
-/* Call after a request's items were added: lands them in this loop turn if a connection is idle. */
-void batcher_kick(struct batcher *b);
+/* Ends a request, before its submission is sealed: what is on stage waits for its turn, or, when it
+ * is refused, has failed. Lands in this loop turn if a connection is idle. */
+void batcher_take(struct batcher *b, struct submission *owner);
+/* Or nothing of it is wanted: its items are settled as failed. */
+void batcher_drop(struct batcher *b);
+void batcher_kick(struct batcher *b); /* the warehouse is back: land what waits */
 void batcher_stop(struct batcher *b); /* lands nothing more; before the pool is freed */
 /* on_idle once when nothing waits and nothing is in flight. */
 void batcher_drain(struct batcher *b, void (*on_idle)(void *arg), void *arg);

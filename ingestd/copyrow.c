@@ -23,16 +23,44 @@ void copyrow_tuple(struct strbuf *b, int nfields)
 	strbuf_append_be16(b, (uint16_t)nfields);
 }
 
+static void put_be(char *p, uint64_t v, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		p[i] = (char)(v >> (8 * (size - 1 - i)));
+}
+
+/* One field: its length and its bytes, which the caller fills. */
+static char *field(struct strbuf *b, size_t len)
+{
+	char *p = strbuf_extend(b, sizeof(uint32_t) + len);
+
+	if (p == NULL)
+		return NULL;
+	put_be(p, len, sizeof(uint32_t));
+	return p + sizeof(uint32_t);
+}
+
+static void integer(struct strbuf *b, uint64_t v, size_t size)
+{
+	char *p = field(b, size);
+
+	if (p != NULL)
+		put_be(p, v, size);
+}
+
 void copyrow_null(struct strbuf *b)
 {
-	strbuf_append_be32(b, UINT32_MAX);
+	strbuf_append(b, "\377\377\377\377", 4);
 }
 
 void copyrow_text(struct strbuf *b, struct slice s)
 {
+	char *p;
+
 	ASSERT(s.len <= INT32_MAX);
-	strbuf_append_be32(b, (uint32_t)s.len);
-	strbuf_append_slice(b, s);
+	p = field(b, s.len);
+	if (p != NULL && s.len > 0)
+		memcpy(p, s.ptr, s.len);
 }
 
 void copyrow_text_or_null(struct strbuf *b, struct slice s)
@@ -45,20 +73,17 @@ void copyrow_text_or_null(struct strbuf *b, struct slice s)
 
 void copyrow_i16(struct strbuf *b, int16_t v)
 {
-	strbuf_append_be32(b, sizeof(v));
-	strbuf_append_be16(b, (uint16_t)v);
+	integer(b, (uint16_t)v, sizeof(v));
 }
 
 void copyrow_i32(struct strbuf *b, int32_t v)
 {
-	strbuf_append_be32(b, sizeof(v));
-	strbuf_append_be32(b, (uint32_t)v);
+	integer(b, (uint32_t)v, sizeof(v));
 }
 
 void copyrow_i64(struct strbuf *b, int64_t v)
 {
-	strbuf_append_be32(b, sizeof(v));
-	strbuf_append_be64(b, (uint64_t)v);
+	integer(b, (uint64_t)v, sizeof(v));
 }
 
 void copyrow_float(struct strbuf *b, float v)
@@ -67,8 +92,7 @@ void copyrow_float(struct strbuf *b, float v)
 
 	_Static_assert(sizeof(bits) == sizeof(v), "float is not 32 bits");
 	memcpy(&bits, &v, sizeof(bits));
-	strbuf_append_be32(b, sizeof(bits));
-	strbuf_append_be32(b, bits);
+	integer(b, bits, sizeof(bits));
 }
 
 void copyrow_timestamp(struct strbuf *b, int64_t unix_us)

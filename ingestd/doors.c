@@ -2,6 +2,8 @@
 #include "ingestd/doors.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <math.h>
 
 #include "common/arena.h"
 #include "common/log.h"
@@ -50,6 +52,38 @@ static bool admit(struct doors *d, const char *door, struct httpd_request *req, 
 
 /* ---- POST /v1/events */
 
+/* The header fields are those of draft-ietf-httpapi-ratelimit-headers-10. They speak of the setting
+ * alone: what is left now would tell what other tenants send. */
+static void reply_refused(struct httpd_request *req, const char *door, const struct submission *s)
+{
+	struct doors *d = httpd_arg(req);
+	bool rate = s->refusal.by == LIMIT_RATE;
+	int64_t after_s = (int64_t)ceil(s->refusal.retry_after_s);
+	char text[64];
+
+	after_s = after_s < 1 ? 1 : after_s;
+	metric_add(metrics_with(d->refused,
+				(const char *const[]){door, rate ? "rate" : "tenant_full"}),
+		   1);
+	(void)snprintf(text, sizeof(text), "%" PRId64, after_s);
+	httpd_set_header(req, "Retry-After", text);
+	(void)snprintf(text, sizeof(text), "\"%s\";r=0;t=%" PRId64, rate ? "tenant" : "queue",
+		       after_s);
+	httpd_set_header(req, "RateLimit", text);
+	if (rate)
+		(void)snprintf(text, sizeof(text), "\"tenant\";q=%" PRId64 ";w=1;qu=\"events\"",
+			       s->refusal.limit);
+	else
+		(void)snprintf(text, sizeof(text), "\"queue\";q=%" PRId64 ";qu=\"content-bytes\"",
+			       s->refusal.limit);
+	httpd_set_header(req, "RateLimit-Policy", text);
+	httpd_reply_problem(req, PROBLEM_RATE_LIMITED,
+			    rate ? "The tenant sends more events than its rate allows; nothing was "
+				   "accepted, send again later."
+				 : "Too many events of the tenant wait for their commit; nothing "
+				   "was accepted, send again later.");
+}
+
 static void reply_unlanded(struct httpd_request *req)
 {
 	httpd_set_header(req, "Retry-After", RETRY_AFTER_S);
@@ -63,6 +97,10 @@ static void on_events_settled(void *arg, const struct submission *s)
 	struct httpd_request *req = arg;
 	struct strbuf out = STRBUF_INIT;
 
+	if (s->refusal.by != LIMIT_NONE) {
+		reply_refused(req, "events", s);
+		return;
+	}
 	if (s->failed) {
 		reply_unlanded(req);
 		return;
@@ -192,7 +230,9 @@ static void on_push_settled(void *arg, const struct submission *s)
 {
 	struct httpd_request *req = arg;
 
-	if (s->failed)
+	if (s->refusal.by != LIMIT_NONE)
+		reply_refused(req, "pubsub_push", s);
+	else if (s->failed)
 		reply_unlanded(req);
 	else
 		httpd_reply(req, 204, NULL, (struct slice){NULL, 0});

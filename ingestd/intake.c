@@ -118,7 +118,7 @@ static struct delivery deliver(struct intake *in, const char *source, intake_set
 
 static void delivered(struct delivery *d)
 {
-	batcher_kick(d->intake->batcher);
+	batcher_take(d->intake->batcher, d->submission);
 	submission_seal(d->submission);
 }
 

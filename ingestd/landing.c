@@ -126,8 +126,8 @@ static void on_resolved(void *arg, const struct pgresult *r, const struct err *e
 		l->report.accepted += o == OUTCOME_ACCEPTED;
 		l->report.duplicates += o == OUTCOME_DUPLICATE;
 		l->report.conflicts += conflict;
-		submission_settle(b->items[i].owner, b->items[i].index, o,
-				  conflict ? "conflict" : NULL, conflict ? CONFLICT_DETAIL : NULL);
+		batch_settle_event(b, i, o, conflict ? "conflict" : NULL,
+				   conflict ? CONFLICT_DETAIL : NULL);
 	}
 	b->nitems = 0;
 	settle_dead(l);

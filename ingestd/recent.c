@@ -52,14 +52,18 @@ static void forget_older(struct recent *r)
 	r->n = 0;
 }
 
-bool recent_seen(struct recent *r, struct slice tenant_id, struct slice dedupe_key)
+uint64_t recent_hash(struct slice tenant_id, struct slice dedupe_key)
 {
 	uint64_t h = hash_fast(tenant_id) * 0x9e3779b97f4a7c15U + hash_fast(dedupe_key);
-	uint64_t *slot;
+
+	return h + (h == 0); /* 0 marks a free slot */
+}
+
+bool recent_seen(struct recent *r, uint64_t h)
+{
+	uint64_t *slot = slot_of(r->young, r->mask, h);
 	bool seen;
 
-	h += h == 0; /* 0 marks a free slot */
-	slot = slot_of(r->young, r->mask, h);
 	if (*slot == h)
 		return true;
 	seen = *slot_of(r->old, r->mask, h) == h;
@@ -67,4 +71,32 @@ bool recent_seen(struct recent *r, struct slice tenant_id, struct slice dedupe_k
 	if (++r->n == r->entries)
 		forget_older(r);
 	return seen;
+}
+
+/* Closes the gap: what was pushed past it moves back, so that no search ends too early. */
+static bool take_out(uint64_t *table, size_t mask, uint64_t h)
+{
+	size_t gap = (size_t)(slot_of(table, mask, h) - table), i = gap;
+
+	if (table[gap] == 0)
+		return false;
+	table[gap] = 0;
+	while (table[i = (i + 1) & mask] != 0) {
+		size_t home = (size_t)table[i] & mask;
+
+		if (((i - home) & mask) < ((i - gap) & mask)) /* it lies between home and gap */
+			continue;
+		table[gap] = table[i];
+		table[i] = 0;
+		gap = i;
+	}
+	return true;
+}
+
+void recent_forget(struct recent *r, uint64_t h)
+{
+	if (take_out(r->young, r->mask, h))
+		r->n--;
+	else
+		(void)take_out(r->old, r->mask, h);
 }

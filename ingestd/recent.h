@@ -12,7 +12,11 @@ struct recent;
 
 struct recent *recent_new(size_t entries) MUST_CHECK; /* remembers at least this many */
 void recent_free(struct recent *r);
+/* How the set knows an id. */
+uint64_t recent_hash(struct slice tenant_id, struct slice dedupe_key);
 /* True when the id was seen; remembers it either way. */
-bool recent_seen(struct recent *r, struct slice tenant_id, struct slice dedupe_key);
+bool recent_seen(struct recent *r, uint64_t hash);
+/* It was not let in after all: it will come again and is new then. */
+void recent_forget(struct recent *r, uint64_t hash);
 
 #endif

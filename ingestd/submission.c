@@ -29,7 +29,8 @@ static void close_one(struct submission *s)
 	ASSERT(s->open > 0);
 	if (--s->open > 0)
 		return;
-	s->on_done(s->arg, s);
+	if (s->on_done != NULL)
+		s->on_done(s->arg, s);
 	for (size_t i = 0; i < s->nerrors; i++)
 		free(s->errors[i].detail);
 	free(s->errors);
@@ -90,6 +91,21 @@ void submission_write(const struct submission *s, struct strbuf *out)
 	}
 	jw_end(&w);
 	jw_end(&w);
+}
+
+void submission_refuse(struct submission *s, struct submission_refusal why)
+{
+	OBJ_CHECK(s, SUBMISSION_MAGIC);
+	s->failed = true;
+	s->refusal = why;
+}
+
+void submission_abandon(struct submission *s)
+{
+	OBJ_CHECK(s, SUBMISSION_MAGIC);
+	ASSERT(s->open == 1);
+	s->on_done = NULL;
+	close_one(s);
 }
 
 void submission_seal(struct submission *s)

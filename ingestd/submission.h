@@ -16,6 +16,18 @@ enum outcome {
 	OUTCOME_COUNT,
 };
 
+enum submission_limit {
+	LIMIT_NONE,
+	LIMIT_QUEUE, /* the queue has no room for more of a tenant */
+	LIMIT_RATE,  /* a tenant sends more than its rate */
+};
+
+struct submission_refusal {
+	enum submission_limit by;
+	int64_t limit; /* of the queue in bytes, of the rate in events a second */
+	double retry_after_s;
+};
+
 struct submission_error {
 	uint32_t index; /* position of the event in the submission, from 0 */
 	const char *code;
@@ -27,6 +39,8 @@ struct submission {
 	size_t open; /* items without an outcome, plus one until sealed */
 	size_t counts[OUTCOME_COUNT];
 	bool failed; /* a batch was not landed: the caller must send again */
+	/* with failed, when it was not even let in */
+	struct submission_refusal refusal;
 	struct submission_error *errors;
 	size_t nerrors, errors_cap;
 	void (*on_done)(void *arg, const struct submission *s);
@@ -43,6 +57,11 @@ void submission_settle(struct submission *s, uint32_t index, enum outcome o, con
 void submission_settle_failed(struct submission *s);
 /* The answer, as JSON: how many events went which way, and what was wrong with which. */
 void submission_write(const struct submission *s, struct strbuf *out);
+/* Nothing of it was let in; its items end by submission_settle_failed. */
+void submission_refuse(struct submission *s, struct submission_refusal why);
+/* Instead of sealing, when nothing of it is to land: its items are settled, on_done is not called.
+ */
+void submission_abandon(struct submission *s);
 void submission_seal(struct submission *s); /* no more items; s may be gone after this */
 
 #endif

@@ -47,7 +47,7 @@ START_TEST(test_stream_can_be_sent_again)
 {
 	struct seen seen = {{0}, 0, 0, false};
 	struct submission *s = submission_new(on_done, &seen);
-	struct batch *b = batch_new(7, false, 1 << 20);
+	struct batch *b = batch_new(false, 1 << 20);
 	struct slice first, second;
 	char *copy;
 
@@ -73,7 +73,7 @@ START_TEST(test_deltas_count_by_tenant_and_bound_keys)
 {
 	struct seen seen = {{0}, 0, 0, false};
 	struct submission *s = submission_new(on_done, &seen);
-	struct batch *b = batch_new(7, false, 1 << 20);
+	struct batch *b = batch_new(false, 1 << 20);
 
 	add(b, s, 0, "tnt_A", "k2");
 	add(b, s, 1, "tnt_B", "k5");
@@ -95,14 +95,15 @@ START_TEST(test_split_halves_rows_and_deltas)
 {
 	struct seen seen = {{0}, 0, 0, false};
 	struct submission *s = submission_new(on_done, &seen);
-	struct batch *b = batch_new(7, false, 1 << 20), *half;
+	struct batch *b = batch_new(false, 1 << 20), *half;
 	size_t rows;
 	const char *expected = "\0\0\0\x08\0\0\0\0\0\0\0\x09"; /* length, then batch 9 */
 
 	for (uint32_t i = 0; i < 5; i++)
 		add(b, s, i, i < 3 ? "tnt_A" : "tnt_B", "01J0000000000000000000000A");
 	rows = b->rows.len - HEADER_LEN;
-	half = batch_split(b, 9);
+	half = batch_split(b);
+	batch_assign_id(half, 9);
 	ck_assert_uint_eq(b->nitems + half->nitems, 5);
 	ck_assert_uint_eq(b->rows.len + half->rows.len - 2 * HEADER_LEN, rows);
 	ck_assert_int_eq(b->deltas[0].events, 2);
@@ -125,7 +126,7 @@ START_TEST(test_refused_event_becomes_a_dead_letter)
 {
 	struct seen seen = {{0}, 0, 0, false};
 	struct submission *s = submission_new(on_done, &seen);
-	struct batch *b = batch_new(7, false, 1 << 20);
+	struct batch *b = batch_new(false, 1 << 20);
 
 	add(b, s, 4, "tnt_A", "k1");
 	submission_seal(s);
@@ -141,6 +142,60 @@ START_TEST(test_refused_event_becomes_a_dead_letter)
 }
 END_TEST
 
+static int64_t be64(const char *p)
+{
+	uint64_t v = 0;
+
+	for (int i = 0; i < 8; i++)
+		v = v << 8 | (unsigned char)p[i];
+	return (int64_t)v;
+}
+
+START_TEST(test_absorbed_batches_land_as_one)
+{
+	struct seen seen = {{0}, 0, 0, false};
+	struct submission *s = submission_new(on_done, &seen);
+	struct batch *b = batch_new(false, 1 << 20), *one = batch_new(false, 1 << 20),
+		     *other = batch_new(false, 1 << 20);
+	const struct dead_letter d = {.reason = "bad",
+				      .severity = "warning",
+				      .source = "events",
+				      .place = SLICE_LIT("here"),
+				      .body = SLICE_LIT("x")};
+
+	add(one, s, 0, "tnt_A", "k5");
+	add(other, s, 1, "tnt_A", "k3");
+	add(other, s, 2, "tnt_A", "k4");
+	batch_add_dead_letter(other, s, 3, &d);
+	batch_absorb(b, one);
+	batch_absorb(b, other);
+	batch_assign_id(b, 77);
+	ck_assert_uint_eq(b->nitems, 3);
+	ck_assert_uint_eq(b->ndead, 1);
+	ck_assert_uint_eq(b->ndeltas, 1);
+	ck_assert_int_eq(b->deltas[0].events, 3);
+	ck_assert(slice_eq_str(b->deltas[0].key_lo, "k3"));
+	ck_assert(slice_eq_str(b->deltas[0].key_hi, "k5"));
+	ck_assert_uint_eq(b->items[0].row, HEADER_LEN);
+	for (size_t i = 0; i < b->nitems; i++) {
+		const struct batch_item *item = &b->items[i];
+
+		ck_assert_int_eq(be64(b->rows.ptr + item->row + item->batch_id_at), 77);
+		if (i > 0)
+			ck_assert_uint_eq(item->row, item[-1].row + item[-1].row_len);
+	}
+	ck_assert_uint_eq(b->rows.len, b->items[2].row + b->items[2].row_len);
+	submission_seal(s);
+	batch_settle_events(b, OUTCOME_ACCEPTED);
+	ck_assert_int_eq(b->deltas[0].outcomes[OUTCOME_ACCEPTED], 3);
+	batch_settle_dead(b);
+	ck_assert_int_eq(seen.calls, 1);
+	ck_assert_uint_eq(seen.counts[OUTCOME_ACCEPTED], 3);
+	ck_assert_uint_eq(seen.counts[OUTCOME_DEAD_LETTER], 1);
+	batch_free(b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("batch");
@@ -149,6 +204,7 @@ int main(void)
 	tcase_add_test(t, test_stream_can_be_sent_again);
 	tcase_add_test(t, test_deltas_count_by_tenant_and_bound_keys);
 	tcase_add_test(t, test_split_halves_rows_and_deltas);
+	tcase_add_test(t, test_absorbed_batches_land_as_one);
 	tcase_add_test(t, test_refused_event_becomes_a_dead_letter);
 	suite_add_tcase(s, t);
 	return unit_main(s);

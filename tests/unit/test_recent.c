@@ -9,7 +9,7 @@ static bool seen(struct recent *r, int tenant, int key)
 
 	(void)snprintf(t, sizeof(t), "tnt_%d", tenant);
 	(void)snprintf(k, sizeof(k), "%026d", key);
-	return recent_seen(r, slice_of(t), slice_of(k));
+	return recent_seen(r, recent_hash(slice_of(t), slice_of(k)));
 }
 
 START_TEST(test_second_sight)
@@ -41,6 +41,23 @@ START_TEST(test_remembers_what_it_promised)
 }
 END_TEST
 
+START_TEST(test_forgets_one_and_finds_the_others)
+{
+	enum { N = 64 }; /* that share their home in the table, so that gaps must be closed */
+	struct recent *r = recent_new(1000);
+	uint64_t step = (uint64_t)1 << 20;
+
+	for (uint64_t i = 0; i < N; i++)
+		ck_assert(!recent_seen(r, 5 + i * step));
+	for (uint64_t i = 0; i < N; i += 2)
+		recent_forget(r, 5 + i * step);
+	recent_forget(r, 12345); /* was never there */
+	for (uint64_t i = 0; i < N; i++)
+		ck_assert_int_eq(recent_seen(r, 5 + i * step), i % 2 == 1);
+	recent_free(r);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("recent");
@@ -48,6 +65,7 @@ int main(void)
 
 	tcase_add_test(t, test_second_sight);
 	tcase_add_test(t, test_remembers_what_it_promised);
+	tcase_add_test(t, test_forgets_one_and_finds_the_others);
 	suite_add_tcase(s, t);
 	return unit_main(s);
 }
