@@ -21,17 +21,21 @@
 #include "ingestd/recent.h"
 #include "sql_gen.h"
 
-#define BATCHER_MAGIC    OBJ_MAGIC('B')
-#define IDS_RESERVED     1024 /* batch ids kept ready */
-#define IDS_LOW          256  /* fetch more */
-#define IDS_SPARE        64   /* below: refuse at the door */
-#define ROW_MEMORY       768  /* of an event besides its body, as a rule */
-#define EVENT_MAX        ((size_t)1 << 20)
-#define PARCEL_BYTES     ((size_t)64 << 10)
-#define TURN_BYTES       ((size_t)256 << 10) /* of a tenant in one batch, while others are about */
-#define SHARED_US        1000000 /* how long others are about after they had something */
+#define BATCHER_MAGIC  OBJ_MAGIC('B')
+#define IDS_RESERVED   1024 /* batch ids kept ready */
+#define IDS_LOW        256  /* fetch more */
+#define IDS_SPARE      64   /* below: refuse at the door */
+#define ROW_MEMORY     768  /* of an event besides its body, as a rule */
+#define EVENT_MAX      ((size_t)1 << 20)
+#define PARCEL_BYTES   ((size_t)64 << 10)
+#define TURN_BYTES     ((size_t)256 << 10) /* of a tenant in one batch, while others are about */
+#define SHARED_US      1000000             /* how long others are about after they had something */
+#define PARALLEL_BYTES ((size_t)512 << 10) /* that wait: another connection lands them meanwhile \
+					    */
+#define PATIENCE_MS      20
 #define ROOM_LISTENERS   4
 #define RESERVE_RETRY_MS 250
+#define RESOURCES_MS     2000 /* the door stays shut after the disk was full */
 
 enum lane { LANE_FAST, LANE_CAREFUL, LANE_COUNT };
 _Static_assert((int)LANE_COUNT == SHARE_FLOWS, "a tenant waits in each lane");
@@ -48,15 +52,19 @@ struct batcher {
 	struct submission_refusal refusal;
 	/* what was taken */
 	struct fairqueue waiting[LANE_COUNT];
+	size_t waiting_bytes;
 	enum lane lane;          /* whose turn it is */
 	struct fair_item *again; /* halves of a refused batch, to be landed next */
 	int64_t shared_until_us; /* several tenants are about */
 	int in_flight;
+	int64_t began_us;          /* the last landing */
 	int64_t ids[IDS_RESERVED]; /* reserved batch ids: the first nids, the last is next */
 	size_t nids;
 	char wanted[24];
 	bool reserving, draining, stopped;
-	struct daemon_timer *kick, *reserve_later;
+	bool exhausted; /* the warehouse said so lately: no disk, memory or connections (class 53)
+			 */
+	struct daemon_timer *kick, *patience, *reserve_later, *resources;
 	void (*on_idle)(void *arg);
 	void *idle_arg;
 	struct {
@@ -132,7 +140,7 @@ enum batcher_door batcher_door(const struct batcher *b, size_t bytes)
 {
 	struct shares_limits l = limits(b);
 
-	if (!pgpool_up(b->pool) || b->nids < IDS_SPARE || b->draining)
+	if (!pgpool_up(b->pool) || b->nids < IDS_SPARE || b->draining || b->exhausted)
 		return BATCHER_UNAVAILABLE;
 	return shares_room(&b->shares, bytes, &l) ? BATCHER_OPEN : BATCHER_FULL;
 }
@@ -249,10 +257,12 @@ void batcher_take(struct batcher *b, struct submission *owner)
 
 		next = item->next;
 		item->cost = batch_bytes(batch);
+		b->waiting_bytes += item->cost;
 		fairqueue_push(&b->waiting[lane], &batch->charges[0].share->flows[lane], item);
 	}
 	shares_take(&b->shares, &l);
 	clear_stage(b);
+	ingest_metrics_queue(&b->metrics, b->shares.held);
 	if (b->shares.holders > 1)
 		b->shared_until_us = clock_mono_us() + SHARED_US;
 	batcher_kick(b);
@@ -302,12 +312,25 @@ static void isolate(struct batcher *b, struct batch *batch, const struct err *e)
 	land_next(b, batch);
 }
 
+/* Nothing tells when there is room again but another attempt: after a while the door opens for one,
+ * and the next failure shuts it again. */
+static void note_exhausted(struct batcher *b, const struct err *e)
+{
+	if (strncmp(e->sqlstate, "53", 2) != 0)
+		return;
+	b->exhausted = true;
+	daemon_condition(b->daemon, "warehouse resources", false,
+			 "it ran out of disk, memory or connections");
+	daemon_timer_arm(b->resources, RESOURCES_MS);
+}
+
 static void note_report(struct batcher *b, const struct batch *batch,
 			const struct landing_report *r)
 {
 	if (r->end == LANDING_FAILED) {
 		log_error("batch not landed", LOG_S("error", r->err->msg),
 			  LOG_S("sqlstate", r->err->sqlstate));
+		note_exhausted(b, r->err);
 		return;
 	}
 	ingest_metrics_landed(&b->metrics, batch, r);
@@ -319,6 +342,15 @@ static void tell_room(struct batcher *b)
 {
 	for (size_t i = 0; i < b->nlisteners && batcher_door(b, 0) == BATCHER_OPEN; i++)
 		b->listeners[i].fn(b->listeners[i].arg);
+}
+
+static void try_again(void *arg)
+{
+	struct batcher *b = arg;
+
+	b->exhausted = false;
+	daemon_condition(b->daemon, "warehouse resources", true, "");
+	tell_room(b);
 }
 
 static void on_landed(void *arg, struct batch *batch, const struct landing_report *r)
@@ -379,6 +411,7 @@ static struct fair_item *gather(struct batcher *b, enum lane lane, size_t *ret_b
 		bytes += item->cost;
 		events += batch_of(item)->nitems + batch_of(item)->ndead;
 	}
+	b->waiting_bytes -= bytes;
 	*ret_bytes = bytes;
 	return chain;
 }
@@ -411,12 +444,25 @@ static struct batch *next_batch(struct batcher *b)
 	return batch;
 }
 
+/* One connection after the other makes larger groups of small events, and so more of them a second;
+ * a further one is for what is large by itself, and for when the others are stuck. */
+static bool is_due(struct batcher *b)
+{
+	if (b->in_flight == 0 || b->again != NULL || b->waiting_bytes >= PARALLEL_BYTES ||
+	    clock_mono_us() - b->began_us >= PATIENCE_MS * 1000)
+		return true;
+	if (b->waiting_bytes > 0)
+		daemon_timer_arm(b->patience, PATIENCE_MS);
+	return false;
+}
+
 static void run(struct batcher *b)
 {
 	struct batch *batch;
 
 	while (!b->stopped && b->in_flight < (int)b->options.conf->landing_connections &&
-	       b->nids > 0 && (batch = next_batch(b)) != NULL) {
+	       b->nids > 0 && is_due(b) && (batch = next_batch(b)) != NULL) {
+		b->began_us = clock_mono_us();
 		if (batch->batch_id == 0)
 			batch_assign_id(batch, take_id(b));
 		b->in_flight++;
@@ -461,6 +507,8 @@ struct batcher *batcher_new(struct daemon *d, struct pgpool *warehouse,
 	ingest_metrics_init(&b->metrics);
 	daemon_condition(d, "batch ids", false, "not reserved yet");
 	b->kick = daemon_timer_new(d, 0, 0, on_kick, b);
+	b->patience = daemon_timer_new(d, PATIENCE_MS, 0, on_kick, b);
+	b->resources = daemon_timer_new(d, 0, 0, try_again, b);
 	return b;
 }
 
@@ -483,6 +531,8 @@ void batcher_free(struct batcher *b)
 	if (b == NULL)
 		return;
 	daemon_timer_free(b->kick);
+	daemon_timer_free(b->patience);
+	daemon_timer_free(b->resources);
 	daemon_timer_free(b->reserve_later);
 	while ((batch = next_batch(b)) != NULL)
 		fail(b, batch);

@@ -46,7 +46,7 @@ static bool admit(struct doors *d, const char *door, struct httpd_request *req, 
 				    "Too many events wait for their commit; send again later.");
 	else
 		httpd_reply_problem(req, PROBLEM_UNAVAILABLE,
-				    "The warehouse is not reachable; nothing was accepted.");
+				    "The warehouse cannot take events now; nothing was accepted.");
 	return false;
 }
 

@@ -95,7 +95,7 @@ def part(name):
 
 
 def new_stack():
-    stack = Stack("bench", os.path.join(WORK, "stack"))
+    stack = Stack("bench", directory=os.path.join(WORK, "stack"))
     stack.tool("down", "--wipe", check=None)
     return stack.up()
 
@@ -131,7 +131,8 @@ def mark_ids(path, most=1000):
         for number, line in enumerate(lines):
             event = json.loads(line)
             found = ULID.search(str(event.get("eventId") or event.get("id") or ""))
-            if number % 7 == 0 and found and line.count(found[0]) == 1:
+            if (number % 7 == 0 and found and line.count(found[0]) == 1
+                    and ".pricing." not in line):  # told apart by content, not by their id
                 out.write(line.replace(found[0], ID_MARK))
                 taken += 1
             if taken == most:
