@@ -21,17 +21,19 @@
 #include "ingestd/recent.h"
 #include "sql_gen.h"
 
-#define BATCHER_MAGIC  OBJ_MAGIC('B')
-#define IDS_RESERVED   1024 /* batch ids kept ready */
-#define IDS_LOW        256  /* fetch more */
-#define IDS_SPARE      64   /* below: refuse at the door */
-#define ROW_MEMORY     768  /* of an event besides its body, as a rule */
-#define EVENT_MAX      ((size_t)1 << 20)
-#define PARCEL_BYTES   ((size_t)64 << 10)
-#define TURN_BYTES     ((size_t)256 << 10) /* of a tenant in one batch, while others are about */
-#define SHARED_US      1000000             /* how long others are about after they had something */
-#define PARALLEL_BYTES ((size_t)512 << 10) /* that wait: another connection lands them meanwhile \
-					    */
+#define BATCHER_MAGIC OBJ_MAGIC('B')
+#define IDS_RESERVED  1024 /* batch ids kept ready */
+#define IDS_LOW       256  /* fetch more */
+#define IDS_SPARE     64   /* below: refuse at the door */
+#define ROW_MEMORY    768  /* of an event besides its body, as a rule */
+#define EVENT_MAX     ((size_t)1 << 20)
+#define PARCEL_BYTES  ((size_t)64 << 10)
+#define TURN_BYTES    ((size_t)256 << 10) /* of a tenant in one batch, while others are about */
+#define SHARED_US     1000000             /* how long others are about after they had something */
+#define PARALLEL_BYTES                                                            \
+	((size_t)512 << 10) /* that wait: another connection lands them meanwhile \
+			     */
+#define CAREFUL_EVERY    4  /* a careful batch costs more: they gather while others wait, too */
 #define PATIENCE_MS      20
 #define ROOM_LISTENERS   4
 #define RESERVE_RETRY_MS 250
@@ -53,7 +55,7 @@ struct batcher {
 	/* what was taken */
 	struct fairqueue waiting[LANE_COUNT];
 	size_t waiting_bytes;
-	enum lane lane;          /* whose turn it is */
+	unsigned turns;          /* of the lanes */
 	struct fair_item *again; /* halves of a refused batch, to be landed next */
 	int64_t shared_until_us; /* several tenants are about */
 	int in_flight;
@@ -421,16 +423,17 @@ static struct batch *next_batch(struct batcher *b)
 {
 	struct fair_item *item = b->again, *next;
 	struct batch *batch;
+	enum lane lane;
 	size_t bytes;
 
 	if (item != NULL) {
 		b->again = item->next;
 		return batch_of(item);
 	}
-	for (int i = 0; i < LANE_COUNT && item == NULL; i++) {
-		item = gather(b, b->lane, &bytes);
-		b->lane = (enum lane)((b->lane + 1) % LANE_COUNT);
-	}
+	lane = b->turns++ % CAREFUL_EVERY == 0 ? LANE_CAREFUL : LANE_FAST;
+	item = gather(b, lane, &bytes);
+	if (item == NULL)
+		item = gather(b, lane == LANE_FAST ? LANE_CAREFUL : LANE_FAST, &bytes);
 	if (item == NULL)
 		return NULL;
 	batch = batch_of(item);

@@ -1,6 +1,6 @@
 -- What wrk sends and how it reports; bench.py says which by the environment:
 --   BENCH_KIND  hello: GET /; fixed: one body again and again; ranges: a body whose dates are new in
---               each request; events: one event with a new id in each request
+--               each request; events: BENCH_BATCH events (one) with new ids in each request
 --   BENCH_TOKEN, BENCH_PATH, BENCH_BODY (fixed, ranges), BENCH_EVENTS (file), BENCH_FIRST (a number:
 --               requests count on from it, so that no two runs send the same)
 -- Prints one line of JSON that days with `result `.
@@ -10,12 +10,13 @@ local first = tonumber(os.getenv("BENCH_FIRST") or "0")
 local path = os.getenv("BENCH_PATH")
 local headers = {["Content-Type"] = "application/json",
                  ["Authorization"] = "Bearer " .. (os.getenv("BENCH_TOKEN") or "")}
+local batch = tonumber(os.getenv("BENCH_BATCH") or "1")
 local sent = 0
 
 local function read_events()
 	local ready = {}
 	for line in io.lines(os.getenv("BENCH_EVENTS")) do
-		local text = wrk.format("POST", path, headers, line)
+		local text = batch > 1 and line or wrk.format("POST", path, headers, line)
 		local from, to = text:find("@ID@@@@@@@@@@@@@@@@@@@@@@@", 1, true)
 		ready[#ready + 1] = {text:sub(1, from - 1), text:sub(to + 1)}
 	end
@@ -48,10 +49,17 @@ local requests = {
 	-- an id is a ULID: 10 digits of time, then here a decimal number
 	events = function()
 		local ready, time = read_events(), os.getenv("BENCH_ULID_TIME")
-		return function()
+		local function next_event()
 			sent = sent + 1
 			local event = ready[sent % #ready + 1]
 			return event[1] .. time .. string.format("%016d", first + sent) .. event[2]
+		end
+		if batch == 1 then return next_event end
+		headers["Content-Type"] = "application/x-ndjson"
+		return function()
+			local lines = {}
+			for i = 1, batch do lines[i] = next_event() end
+			return wrk.format("POST", path, headers, table.concat(lines, "\n"))
 		end
 	end,
 }

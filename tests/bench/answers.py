@@ -1,0 +1,55 @@
+"""queryd: cached and computed answers against hello."""
+
+import datetime
+import json
+import re
+
+import context as cx
+from load import Hello, Load
+from table import Wrong
+
+CONNECTIONS = (16, 64)
+METRIC = "occupancy_pct"
+
+
+def cache_counts(stack):
+    text = stack.http("GET", "queryd", "/metrics").body.decode()
+    return {name: int(float(value)) for name, value in
+            re.findall(r'^query_results_total\{cache="(\w+)"\} (\S+)$', text, re.M)}
+
+
+def bench_compute(table, stack):
+    tenant, first, last = stack.psql(
+        "select tenant_id, min(stay_date), max(stay_date) from analytics_curated.fact_room_night"
+        " group by tenant_id order by count(*) desc limit 1")[0]
+    first, last = (datetime.date.fromisoformat(day) for day in (first, last))
+    middle = first + (last - first) // 2
+    body = json.dumps({"dateRange": {"from": "@FROM@", "to": "@TO@"}, "granularity": "day",
+                       "dimensions": ["property_id"]})
+    fixed = body.replace("@FROM@", str(middle)).replace("@TO@", str(middle + datetime.timedelta(89)))
+    asked = {"token": stack.token(tenant, "--ttl", "86400"),
+             "path": f"/api/v1/analytics/metrics/{METRIC}:compute"}
+    ranges = {**asked, "kind": "ranges", "body": body, "days": (last - first).days - 29,
+              "day": (first - datetime.date(1970, 1, 1)).days}
+    url, sent, misses_due = stack.env["QUERYD_URL"], 0, 0
+    before = cache_counts(stack)
+    table.part("metrics:compute")
+    with Hello() as server:
+        for connections in CONNECTIONS:
+            hello = server.load(connections)
+            cached = Load(url, connections, kind="fixed", body=fixed, **asked)
+            computed = Load(url, connections, 0.1, **ranges)  # pressure may refuse; the table says so
+            for _ in range(cx.ROUNDS):
+                hello.run()
+                cached.run()
+                computed.run(first=sent)
+                sent += computed.results[-1]["requests"] + connections
+                misses_due += computed.results[-1]["answered"]
+            cached.report(table, f"{METRIC}:compute cached, {connections} connections, against hello",
+                          hello, 0.65)
+            computed.report(table, f"{METRIC}:compute uncached, {connections} connections, against hello",
+                            hello, None)
+    after = cache_counts(stack)
+    misses = after.get("MISS", 0) - before.get("MISS", 0)
+    if misses < misses_due:  # a date range came again
+        raise Wrong(f"of {misses_due} answers that should be computed only {misses} were: {after}")
