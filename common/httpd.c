@@ -77,6 +77,7 @@ struct httpd_request {
 	void *gone_arg;
 	bool settled;    /* the client has its answer or left; the owner has not answered */
 	bool must_close; /* what follows on this connection cannot be trusted */
+	bool body_once;  /* nobody looks at the body after the handler */
 };
 
 /* ---- metrics */
@@ -398,8 +399,15 @@ static void on_request(struct evhttp_request *ev, void *arg)
 	}
 	row->handler(r, r->route->arg);
 	/* most handlers have answered, and so freed r, by now */
-	if (httpd_conn_request(conn) == r && !event_pending(&r->deadline, EV_TIMEOUT, NULL))
+	if (httpd_conn_request(conn) != r)
+		return;
+	if (!event_pending(&r->deadline, EV_TIMEOUT, NULL))
 		arm_deadline(r, row->deadline_ms > 0 ? row->deadline_ms : h->limits.deadline_ms);
+	if (r->body_once) {
+		struct evbuffer *in = evhttp_request_get_input_buffer(ev);
+
+		(void)evbuffer_drain(in, evbuffer_get_length(in));
+	}
 }
 
 const char *httpd_method(const struct httpd_request *r)
@@ -468,6 +476,12 @@ struct slice httpd_body(struct httpd_request *r)
 	struct evbuffer *in = evhttp_request_get_input_buffer(r->ev);
 
 	return (struct slice){(const char *)evbuffer_pullup(in, -1), evbuffer_get_length(in)};
+}
+
+void httpd_body_once(struct httpd_request *r)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	r->body_once = true;
 }
 
 const char *httpd_correlation_id(const struct httpd_request *r)

@@ -76,6 +76,9 @@ const char *httpd_header(const struct httpd_request *r, const char *name);
 void httpd_each_header(const struct httpd_request *r,
 		       void (*fn)(void *arg, const char *name, const char *value), void *arg);
 struct slice httpd_body(struct httpd_request *r); /* contiguous */
+/* Said by a handler that answers later and does not look at the body again once it has returned:
+ * the memory is given back then. */
+void httpd_body_once(struct httpd_request *r);
 /* X-Correlation-Id of the client when it is 1-128 of [A-Za-z0-9._:-], else a new cor_<ULID>. */
 const char *httpd_correlation_id(const struct httpd_request *r);
 int64_t httpd_started_us(const struct httpd_request *r); /* monotonic */

@@ -8,6 +8,7 @@
 #include "ingestd/batcher.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stddef.h>
 
 #include "common/clock.h"
@@ -27,8 +28,8 @@
 #define IDS_SPARE     64   /* below: refuse at the door */
 #define ROW_MEMORY    768  /* of an event besides its body, as a rule */
 #define EVENT_MAX     ((size_t)1 << 20)
-#define PARCEL_BYTES  ((size_t)64 << 10)
-#define TURN_BYTES    ((size_t)256 << 10) /* of a tenant in one batch, while others are about */
+#define PARCEL_BYTES  ((size_t)32 << 10)
+#define TURN_BYTES    ((size_t)128 << 10) /* of a tenant in one batch, while others are about */
 #define SHARED_US     1000000             /* how long others are about after they had something */
 #define PARALLEL_BYTES                                                            \
 	((size_t)512 << 10) /* that wait: another connection lands them meanwhile \
@@ -36,6 +37,9 @@
 #define CAREFUL_EVERY    4  /* a careful batch costs more: they gather while others wait, too */
 #define PATIENCE_MS      20
 #define ROOM_LISTENERS   4
+#define TRIM_BYTES       ((size_t)32 << 20) /* landed: the heap has grown */
+#define TRIM_PAD         ((size_t)4 << 20)
+#define TRIM_US          5000000
 #define RESERVE_RETRY_MS 250
 #define RESOURCES_MS     2000 /* the door stays shut after the disk was full */
 
@@ -59,7 +63,9 @@ struct batcher {
 	struct fair_item *again; /* halves of a refused batch, to be landed next */
 	int64_t shared_until_us; /* several tenants are about */
 	int in_flight;
-	int64_t began_us;          /* the last landing */
+	int64_t began_us; /* the last landing */
+	int64_t trimmed_us;
+	size_t landed_bytes;       /* since then */
 	int64_t ids[IDS_RESERVED]; /* reserved batch ids: the first nids, the last is next */
 	size_t nids;
 	char wanted[24];
@@ -355,6 +361,20 @@ static void try_again(void *arg)
 	tell_room(b);
 }
 
+/* What a burst needed goes back to the system after it: glibc keeps what lies below the last block.
+ */
+static void trim_when_idle(struct batcher *b)
+{
+	int64_t now = clock_mono_us();
+
+	if (b->shares.held.events > 0 || b->landed_bytes < TRIM_BYTES ||
+	    now - b->trimmed_us < TRIM_US)
+		return;
+	(void)malloc_trim(TRIM_PAD);
+	b->trimmed_us = now;
+	b->landed_bytes = 0;
+}
+
 static void on_landed(void *arg, struct batch *batch, const struct landing_report *r)
 {
 	struct batcher *b = arg;
@@ -366,11 +386,13 @@ static void on_landed(void *arg, struct batch *batch, const struct landing_repor
 	if (r->end == LANDING_REFUSED) {
 		isolate(b, batch, r->err);
 	} else {
+		b->landed_bytes += batch_bytes(batch);
 		note_report(b, batch, r);
 		done(b, batch);
 	}
 	run(b);
 	tell_room(b);
+	trim_when_idle(b);
 }
 
 static void on_conn(void *arg, struct pgconn *c, const struct err *e)

@@ -172,6 +172,7 @@ static int take_binary(struct doors *d, struct httpd_request *req,
 	struct fault fault;
 
 	headers->arena = httpd_arena(req);
+	httpd_body_once(req);
 	httpd_each_header(req, headers_take, headers);
 	if (headers_end(headers, &transport, &fault) < 0) {
 		*why = (struct intake_refusal){.forbidden = false};
@@ -220,7 +221,10 @@ static void post_events(struct httpd_request *req, void *arg)
 			"The body is empty; send an event, an array of events or NDJSON.");
 		return;
 	}
-	if (admit(d, "events", req, body.len) && take_events(d, form, req, tenants, &why) < 0)
+	if (!admit(d, "events", req, body.len))
+		return;
+	httpd_body_once(req);
+	if (take_events(d, form, req, tenants, &why) < 0)
 		reply_fault(req, &why);
 }
 
@@ -255,6 +259,7 @@ static void post_push(struct httpd_request *req, void *arg)
 		return;
 	headers = arena_alloc(httpd_arena(req), sizeof(*headers));
 	headers->arena = httpd_arena(req);
+	httpd_body_once(req);
 	httpd_each_header(req, headers_take, headers);
 	intake_push(d->intake, body, headers, httpd_arena(req), on_push_settled, req);
 }
