@@ -28,7 +28,8 @@ struct delivery {
 	struct intake *intake;
 	const char *source;
 	const struct envelope_transport *transport; /* NULL: none */
-	struct slice attributes; /* its attributes as JSON, kept beside the event */
+	struct slice attributes;              /* its attributes as JSON, kept beside the event */
+	const struct caller_tenants *tenants; /* NULL: all */
 	struct submission *submission;
 	int64_t received_us;
 	uint32_t index;
@@ -89,20 +90,23 @@ static void add_dead_letter(struct delivery *d, struct slice text, const struct 
 	batcher_add_dead_letter(d->intake->batcher, d->submission, d->index, &letter);
 }
 
-static void add_text(struct delivery *d, struct slice text)
+/* -EACCES: the caller may not send for the tenant it names. */
+static int add_text(struct delivery *d, struct slice text)
 {
 	struct intake *in = d->intake;
 	struct fault fault;
 
-	if (envelope_read(in->reader, text, d->transport, d->received_us, &in->event, &fault) ==
-	    0) {
+	if (envelope_read(in->reader, text, d->transport, d->received_us, &in->event, &fault) < 0) {
+		add_dead_letter(d, text, &fault);
+	} else if (d->tenants != NULL && !caller_may_send_for(d->tenants, in->event.tenant_id)) {
+		return -EACCES;
+	} else {
 		batcher_add_event(in->batcher, d->submission, d->index, &in->event, text,
 				  d->attributes, d->received_us);
 		shapes_note(in->shapes, &in->event, text);
-	} else {
-		add_dead_letter(d, text, &fault);
 	}
 	d->index++;
+	return 0;
 }
 
 static struct delivery deliver(struct intake *in, const char *source, intake_settled_fn fn,
@@ -159,60 +163,43 @@ static bool is_blank(struct slice s)
 	return true;
 }
 
-static int forbid(size_t n, struct intake_refusal *why)
+/* What is on stage when a body turns out to be refused as a whole is dropped. */
+static int refuse(struct delivery *d, int r, const struct fault *fault, struct intake_refusal *why)
 {
-	why->forbidden = true;
-	(void)snprintf(why->detail, sizeof(why->detail),
-		       "Event %zu belongs to a tenant that this token may not send for; "
-		       "nothing was kept.",
-		       n);
-	return -EACCES;
-}
-
-/* Before anything is kept: the array is whole, and a limited caller names only its tenants. */
-static int check_body(struct intake *in, struct cursor c, const struct caller_tenants *tenants,
-		      struct intake_refusal *why)
-{
-	struct fault fault;
-	struct slice text;
-	int64_t now_us = clock_wall_us();
-	size_t n = 0;
-	int r;
-
-	if (c.framing != FRAMING_ARRAY && !tenants->limited)
-		return 0;
-	while ((r = next_text(&c, &text, &fault)) > 0) {
-		if (tenants->limited && !is_blank(text) &&
-		    envelope_read(in->reader, text, NULL, now_us, &in->event, &fault) == 0 &&
-		    !caller_may_send_for(tenants, in->event.tenant_id))
-			return forbid(n, why);
-		n++;
-	}
-	if (r < 0)
+	why->forbidden = r == -EACCES;
+	if (why->forbidden)
+		(void)snprintf(why->detail, sizeof(why->detail),
+			       "Event %u belongs to a tenant that this token may not send for; "
+			       "nothing was kept.",
+			       d->index);
+	else
 		(void)snprintf(why->detail, sizeof(why->detail),
 			       "The array is not valid JSON at byte %zu: %s; nothing was kept.",
-			       fault.offset, fault.what);
+			       fault->offset, fault->what);
+	batcher_drop(d->intake->batcher);
+	submission_abandon(d->submission);
 	return r;
 }
 
 static int take(struct intake *in, struct cursor c, const struct caller_tenants *tenants,
 		intake_settled_fn fn, void *arg, struct intake_refusal *why)
 {
-	struct delivery d;
+	struct delivery d = deliver(in, "events", fn, arg);
+	struct fault fault;
 	struct slice text;
-	int r;
+	int r, added = 0;
 
-	*why = (struct intake_refusal){.forbidden = false};
-	r = check_body(in, c, tenants, why);
-	if (r < 0)
-		return r;
-	d = deliver(in, "events", fn, arg);
-	while (next_text(&c, &text, NULL) > 0) {
+	d.tenants = tenants;
+	while (added == 0 && (r = next_text(&c, &text, &fault)) > 0) {
 		if (c.framing == FRAMING_LINES && is_blank(text))
 			d.index++; /* the index stays the line's number */
 		else
-			add_text(&d, text);
+			added = add_text(&d, text);
 	}
+	if (added < 0)
+		r = added;
+	if (r < 0)
+		return refuse(&d, r, &fault, why);
 	delivered(&d);
 	return 0;
 }
@@ -297,17 +284,14 @@ int intake_event(struct intake *in, struct slice text, const struct envelope_tra
 		 struct arena *scratch, const struct caller_tenants *tenants, intake_settled_fn fn,
 		 void *arg, struct intake_refusal *why)
 {
-	struct delivery d;
-	struct fault fault;
+	struct delivery d = deliver(in, "events", fn, arg);
+	int r;
 
-	*why = (struct intake_refusal){.forbidden = false};
-	if (tenants->limited &&
-	    envelope_read(in->reader, text, transport, clock_wall_us(), &in->event, &fault) == 0 &&
-	    !caller_may_send_for(tenants, in->event.tenant_id))
-		return forbid(0, why);
-	d = deliver(in, "events", fn, arg);
+	d.tenants = tenants;
 	say(&d, transport, scratch);
-	add_text(&d, text);
+	r = add_text(&d, text);
+	if (r < 0)
+		return refuse(&d, r, NULL, why);
 	delivered(&d);
 	return 0;
 }
@@ -329,7 +313,7 @@ static int add_wrapped(struct delivery *d, struct slice wrapper, struct arena *a
 	if (r < 0)
 		return r;
 	say(d, &message->transport, arena);
-	add_text(d, message->data);
+	(void)add_text(d, message->data); /* who pushes or is pulled from may send for all */
 	return 0;
 }
 
@@ -354,11 +338,11 @@ void intake_push(struct intake *in, struct slice body, struct headers *headers,
 			add_unreadable(&d, body, &fault);
 		} else {
 			say(&d, &transport, scratch);
-			add_text(&d, body);
+			(void)add_text(&d, body);
 		}
 	} else if (add_wrapped(&d, body, scratch, &message, &fault) < 0) {
 		if (is_bare_event(in, body))
-			add_text(&d, body);
+			(void)add_text(&d, body);
 		else
 			add_unreadable(&d, body, &fault);
 	}

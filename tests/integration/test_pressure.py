@@ -152,7 +152,7 @@ def test_metrics_name_domains_and_reasons_but_no_tenant(stack, tenants):
     strange = json.dumps(json.loads(known) | {"eventType": "melmastoon.zither.tuned.v1",
                                               "eventId": "evt_" + ev.ident("x", tenant)[-26:]}).encode()
     with Instance(stack, "ingestd") as ingestd:
-        ingestd.post(known + strange + b"\n{\n")
+        ingestd.post(known + strange + b'\n{"' + tenant.encode() + b"\n")
         ingestd.post(known)
         text = ingestd.http("GET", "/metrics").body.decode()
     for row in ('ingest_events_total{domain="reservation",outcome="accepted"} 1',
