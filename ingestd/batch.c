@@ -257,7 +257,7 @@ void batch_absorb(struct batch *b, struct batch *other)
 
 void batch_assign_id(struct batch *b, int64_t batch_id)
 {
-	unsigned char id[sizeof(batch_id)];
+	unsigned char id[sizeof(batch_id)] = {0};
 
 	b->batch_id = batch_id;
 	for (size_t i = 0; i < sizeof(id); i++)

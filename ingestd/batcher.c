@@ -174,6 +174,7 @@ static void isolate(struct batcher *b, struct batch *batch, const struct err *e)
  * and the next failure shuts it again. */
 static void note_exhausted(struct batcher *b, const struct err *e)
 {
+	ASSERT(e != NULL);
 	if (strncmp(e->sqlstate, "53", 2) != 0)
 		return;
 	b->exhausted = true;

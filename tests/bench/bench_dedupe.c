@@ -8,10 +8,13 @@
  * prints `NAME: events/s of each round`. Exit: 0 done; 64 usage; 69 the server refused; 70 a wrong
  * count.
  */
+#include <inttypes.h>
+
 #include <libpq-fe.h>
 
 #include "common/clock.h"
 #include "common/hash.h"
+#include "common/num.h"
 #include "ingestd/batch.h"
 #include "ingestd/recent.h"
 #include "sql_gen.h"
@@ -38,7 +41,7 @@ static const char preload[] =
 	"select " KEY("n") ", 'tnt_01HE6N8S00E970RG16P50GXS39', 'evt', "
 			   "'melmastoon.reservation.held.v1', 'reservation', '2024-05-01Z', "
 			   "'2024-05-01Z', n / 1000, "
-			   "'regulated', 1, '\\x00', '{}' from generate_series(1, %ld) n";
+			   "'regulated', 1, '\\x00', '{}' from generate_series(1, %" PRId64 ") n";
 
 struct bench {
 	PGconn *db;
@@ -66,8 +69,19 @@ static void statement(struct bench *b, const char *sql)
 	PQclear(r);
 }
 
-/* The last result with rows, or NULL. */
-static PGresult *script(struct bench *b, const char *text, const struct slice *copies)
+static void feed(struct bench *b, struct slice stream)
+{
+	for (size_t at = 0, n; at < stream.len; at += n) {
+		n = stream.len - at < CHUNK ? stream.len - at : CHUNK;
+		if (PQputCopyData(b->db, stream.ptr + at, (int)n) != 1)
+			die(b, "copy");
+	}
+	if (PQputCopyEnd(b->db, NULL) != 1)
+		die(b, "copy");
+}
+
+/* Feeds each COPY of the script from its stream; the last result with rows, or NULL. */
+static PGresult *script(struct bench *b, const char *text, const struct slice *copies, size_t n)
 {
 	PGresult *r, *rows = NULL;
 
@@ -75,14 +89,9 @@ static PGresult *script(struct bench *b, const char *text, const struct slice *c
 		die(b, "send");
 	while ((r = PQgetResult(b->db)) != NULL) {
 		if (PQresultStatus(r) == PGRES_COPY_IN) {
-			for (size_t at = 0, n; at < copies->len; at += n) {
-				n = copies->len - at < CHUNK ? copies->len - at : CHUNK;
-				if (PQputCopyData(b->db, copies->ptr + at, (int)n) != 1)
-					die(b, "copy");
-			}
-			if (PQputCopyEnd(b->db, NULL) != 1)
-				die(b, "copy");
-			copies++;
+			ASSERT(n > 0);
+			feed(b, *copies++);
+			n--;
 		} else if (PQresultStatus(r) == PGRES_TUPLES_OK) {
 			PQclear(rows);
 			rows = r;
@@ -138,7 +147,8 @@ static void land_fast(struct bench *b, struct batch *batch, bool heap)
 	batch_record_stream(batch, &record);
 	PQclear(script(b, heap ? heap_script : SQL_ingestd_land_batch.text,
 		       (struct slice[]){batch_event_stream(batch), strbuf_slice(&deltas),
-					strbuf_slice(&record)}));
+					strbuf_slice(&record)},
+		       3));
 	b->accepted += batch->nitems;
 	strbuf_clear(&deltas);
 	strbuf_clear(&record);
@@ -155,7 +165,7 @@ static void land_suspects(struct bench *b, struct batch *batch)
 	batch_assign_id(batch, ++b->batch_id);
 	batch_suspect_stream(batch, &rows);
 	r = script(b, SQL_ingestd_land_suspects.text,
-		   (struct slice[]){strbuf_slice(&rows), batch_dead_stream(batch)});
+		   (struct slice[]){strbuf_slice(&rows), batch_dead_stream(batch)}, 2);
 	for (int i = 0; i < PQntuples(r); i++)
 		b->duplicates += strcmp(PQgetvalue(r, i, 1), "duplicate") == 0;
 	PQclear(r);
@@ -200,7 +210,7 @@ static double round_of(struct bench *b, bool heap, bool redeliver)
 	return EVENTS / ((double)(clock_mono_us() - began_us) / 1e6);
 }
 
-static void open_bench(struct bench *b, const char *url, long keys)
+static void open_bench(struct bench *b, const char *url, int64_t keys)
 {
 	char sql[1024];
 	PGresult *r;
@@ -235,17 +245,17 @@ int main(int argc, char **argv)
 	} candidates[] = {{"heap", true, false}, {"none", false, false}, {"some", false, true}};
 	static double rates[ARRAY_SIZE(candidates)][ROUNDS_MAX];
 	const char *url = getenv("DATABASE_URL");
-	long keys = argc > 1 ? strtol(argv[1], NULL, 10) : 0;
-	long rounds = argc > 2 ? strtol(argv[2], NULL, 10) : 0;
+	int64_t keys, rounds;
 	struct bench b = {0};
 
-	if (url == NULL || keys < BACK || rounds < 1 || rounds > ROUNDS_MAX) {
+	if (url == NULL || argc != 3 || num_i64(slice_of(argv[1]), BACK, INT32_MAX, &keys) != 0 ||
+	    num_i64(slice_of(argv[2]), 1, ROUNDS_MAX, &rounds) != 0) {
 		fprintf(stderr, "usage: DATABASE_URL=... bench_dedupe KEYS ROUNDS\n");
 		return EXIT_USAGE;
 	}
 	open_bench(&b, url, keys);
 	(void)round_of(&b, false, false); /* warm */
-	for (long round = 0; round < rounds; round++) {
+	for (int64_t round = 0; round < rounds; round++) {
 		for (size_t k = 0; k < ARRAY_SIZE(candidates); k++) {
 			size_t c = ((size_t)round + k) % ARRAY_SIZE(candidates);
 
@@ -254,7 +264,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t c = 0; c < ARRAY_SIZE(candidates); c++) {
 		printf("%s:", candidates[c].name);
-		for (long round = 0; round < rounds; round++)
+		for (int64_t round = 0; round < rounds; round++)
 			printf(" %.0f", rates[c][round]);
 		printf("\n");
 	}
