@@ -25,7 +25,6 @@
 /* that wait: another connection lands them meanwhile */
 #define PARALLEL_BYTES   ((size_t)512 << 10)
 #define PATIENCE_MS      20
-#define ROOM_LISTENERS   4
 #define TRIM_BYTES       ((size_t)32 << 20) /* landed: the heap has grown */
 #define TRIM_PAD         ((size_t)4 << 20)
 #define TRIM_US          5000000
@@ -50,11 +49,6 @@ struct batcher {
 	struct daemon_timer *kick, *patience, *reserve_later, *resources;
 	void (*on_idle)(void *arg);
 	void *idle_arg;
-	struct {
-		void (*fn)(void *arg);
-		void *arg;
-	} listeners[ROOM_LISTENERS];
-	size_t nlisteners;
 	struct ingest_metrics metrics;
 };
 
@@ -108,13 +102,6 @@ enum batcher_door batcher_door(const struct batcher *b, size_t bytes)
 	if (!pgpool_up(b->pool) || b->nids < IDS_SPARE || b->draining || b->exhausted)
 		return BATCHER_UNAVAILABLE;
 	return queue_room(&b->queue, bytes) ? BATCHER_OPEN : BATCHER_FULL;
-}
-
-void batcher_on_room(struct batcher *b, void (*fn)(void *arg), void *arg)
-{
-	ASSERT(b->nlisteners < ROOM_LISTENERS);
-	b->listeners[b->nlisteners].fn = fn;
-	b->listeners[b->nlisteners++].arg = arg;
 }
 
 void batcher_add_event(struct batcher *b, struct submission *owner, uint32_t index,
@@ -197,19 +184,12 @@ static void note_report(struct batcher *b, const struct batch *batch,
 		(void)zsock_send(b->options.hints, &SLICE_LIT("landed"), 1);
 }
 
-static void tell_room(struct batcher *b)
-{
-	for (size_t i = 0; i < b->nlisteners && batcher_door(b, 0) == BATCHER_OPEN; i++)
-		b->listeners[i].fn(b->listeners[i].arg);
-}
-
 static void try_again(void *arg)
 {
 	struct batcher *b = arg;
 
 	b->exhausted = false;
 	daemon_condition(b->daemon, "warehouse resources", true, "");
-	tell_room(b);
 }
 
 /* What a burst needed goes back to the system after it: glibc keeps what lies below the last block.
@@ -242,7 +222,6 @@ static void on_landed(void *arg, struct batch *batch, const struct landing_repor
 		queue_done(&b->queue, batch);
 	}
 	run(b);
-	tell_room(b);
 	trim_when_idle(b);
 }
 

@@ -37,10 +37,6 @@ enum batcher_door {
 /* Is it worth reading a request of so many bytes? Asked before anything of it is added; whether its
  * tenants have room shows when it is read. */
 enum batcher_door batcher_door(const struct batcher *b, size_t bytes);
-/* For a source that stops reading while the door is closed, or after it was refused: fn is called,
- * from the loop, whenever something was settled and the door is open. One for each source. */
-void batcher_on_room(struct batcher *b, void (*fn)(void *arg), void *arg);
-
 /* These put on stage. A tenant that has no room left has the whole request refused: then nothing
  * more needs to be read for it (submission.refusal). */
 void batcher_add_event(struct batcher *b, struct submission *owner, uint32_t index,
