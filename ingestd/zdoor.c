@@ -88,7 +88,15 @@ static void on_settled(void *arg, const struct submission *s)
 	struct strbuf body = STRBUF_INIT;
 
 	OBJ_CHECK(z, ZDOOR_MAGIC);
-	if (s->failed) {
+	if (s->refusal.by != LIMIT_NONE) {
+		send_problem(
+			z, q->parts, q->nparts, PROBLEM_RATE_LIMITED,
+			s->refusal.by == LIMIT_RATE
+				? "The tenant sends more events than its rate allows; nothing "
+				  "was accepted, send again later."
+				: "Too many events of the tenant wait for their commit; nothing "
+				  "was accepted, send again later.");
+	} else if (s->failed) {
 		send_problem(z, q->parts, q->nparts, PROBLEM_UNAVAILABLE,
 			     "The events could not be made durable; send them all again, what had "
 			     "landed already will count as duplicate.");

@@ -48,7 +48,7 @@ def test_pulled_landed_acknowledged(stack, tenant, emulator):
             server.publish(conflict)
             wait_until(server.all_acknowledged)
             assert metric(ingestd, "ingest_pulled_messages_total") == len(server.messages)
-            assert metric(ingestd, 'ingest_events_total{outcome="duplicate"}') == 1
+            assert metric(ingestd, 'ingest_events_total{domain="reservation",outcome="duplicate"}') == 1
         assert set(server.deliveries()) == {1}
         assert max(len(b["ackIds"]) for b in server.bodies("acknowledge")) <= 7
     assert sorted(stored(stack, tenant)) == sorted([*good, bare])
@@ -99,7 +99,7 @@ def test_redelivery_is_a_duplicate(stack, tenant, emulator):
         server.publish(text_of(booking(tenant)))
         with puller(stack, server) as ingestd:
             wait_until(server.all_acknowledged)
-            assert metric(ingestd, 'ingest_events_total{outcome="duplicate"}') >= 1
+            assert metric(ingestd, 'ingest_events_total{domain="reservation",outcome="duplicate"}') >= 1
             assert metric(ingestd, "ingest_pull_failures_total") == 1
         assert server.deliveries()[0] >= 2
     assert len(stored(stack, tenant)) == 1
