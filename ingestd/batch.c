@@ -13,6 +13,18 @@
 #define EVENT_FIELDS    26
 #define DELTA_FIELDS    6
 #define RECORD_FIELDS   3
+#define LENGTH_NULL     UINT32_MAX
+
+/* Positions of fields that are read back from a tuple. */
+enum field {
+	FIELD_DEDUPE_KEY = 0,
+	FIELD_TENANT_ID = 1,
+	FIELD_EVENT_ID = 2,
+	FIELD_SUBJECT = 3,
+	FIELD_PRODUCER = 13,
+	FIELD_ATTRIBUTES = 24,
+	FIELD_BODY = 25,
+};
 
 struct batch *batch_new(bool careful, size_t bytes_max)
 {
@@ -165,7 +177,6 @@ void batch_add_event(struct batch *b, struct submission *owner, uint32_t index,
 		copyrow_header(&b->rows);
 	item->owner = owner;
 	item->index = index;
-	item->body_len = body.len;
 	item->row = b->rows.len;
 	item->batch_id_at = encode_event(b, ev, body, attributes, received_us) - item->row;
 	ASSERT(!b->rows.overflow);
@@ -332,13 +343,19 @@ void batch_suspect_stream(const struct batch *b, struct strbuf *out)
 	ASSERT(!out->overflow);
 }
 
-/* The dedupe key is the tuple's first field: four bytes of length, then it. */
-static struct slice key_of(const struct batch *b, const struct batch_item *i)
+/* A text field of the item's tuple; empty for null. */
+static struct slice field_of(const struct batch *b, const struct batch_item *i, enum field field)
 {
 	const unsigned char *p = (const unsigned char *)b->rows.ptr + i->row + FIELD_COUNT_LEN;
-	size_t len = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+	uint32_t len = 0;
 
-	return (struct slice){(const char *)p + 4, len};
+	for (int at = 0; at <= (int)field; at++) {
+		p += len; /* of the field before */
+		len = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+		len = len == LENGTH_NULL ? 0 : len;
+		p += sizeof(len);
+	}
+	return (struct slice){(const char *)p, len};
 }
 
 struct batch *batch_split(struct batch *b)
@@ -356,7 +373,9 @@ struct batch *batch_split(struct batch *b)
 		to->row = half->rows.len;
 		strbuf_append(&half->rows, b->rows.ptr + from->row, from->row_len);
 		to->delta = delta_of(half, d->tenant_id, d->domain);
-		count_events(half, &half->deltas[to->delta], 1, key_of(half, to), key_of(half, to));
+		count_events(half, &half->deltas[to->delta], 1,
+			     field_of(half, to, FIELD_DEDUPE_KEY),
+			     field_of(half, to, FIELD_DEDUPE_KEY));
 		b->deltas[from->delta].events--;
 	}
 	b->rows.len = b->items[keep].row;
@@ -372,7 +391,12 @@ void batch_refuse_only(struct batch *b, const char *why)
 		.severity = "critical",
 		.source = "landing",
 		.place = slice_of(why),
-		.body = {b->rows.ptr + i->row + i->row_len - i->body_len, i->body_len},
+		.tenant_id = field_of(b, i, FIELD_TENANT_ID),
+		.event_id = field_of(b, i, FIELD_EVENT_ID),
+		.subject = field_of(b, i, FIELD_SUBJECT),
+		.producer = field_of(b, i, FIELD_PRODUCER),
+		.attributes = field_of(b, i, FIELD_ATTRIBUTES),
+		.body = field_of(b, i, FIELD_BODY),
 	};
 
 	ASSERT(b->nitems == 1);

@@ -24,7 +24,6 @@ struct batch_item {
 	uint32_t delta;      /* which (tenant, domain) it counts for */
 	size_t row, row_len; /* its tuple in rows */
 	size_t batch_id_at;  /* where the tuple names its batch */
-	size_t body_len;     /* the body is the tuple's last field */
 	uint64_t recent;     /* how the set of recent ids knows it */
 };
 
@@ -41,7 +40,9 @@ struct batch_delta {
 	struct slice key_lo, key_hi;    /* like these: bounds of the events' dedupe keys */
 	uint64_t hash;
 	int32_t events;
-	int32_t outcomes[OUTCOME_COUNT]; /* of its events, once they are settled */
+	/* of its events, once they are settled; a dead letter is one of a deleted tenant, dropped
+	 */
+	int32_t outcomes[OUTCOME_COUNT];
 };
 
 /* What a tenant has in this batch of what it holds in the queue. */

@@ -5,15 +5,32 @@
 #include "common/ulid.h"
 #include "ingestd/copyrow.h"
 
-#define FIELDS 12
+#define FIELDS 13
 
-/* The same bytes refused for the same reason are one dead letter, however often they come. */
+static const enum fault_code critical[] = {FAULT_MISSING_TENANT, FAULT_BAD_TENANT,
+					   FAULT_NULL_TENANT_NOT_ALLOWED};
+
+const char *dead_letter_severity(enum fault_code code)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(critical); i++) {
+		if (critical[i] == code)
+			return "critical";
+	}
+	return "warning";
+}
+
+/* The same bytes refused for the same reason are one dead letter, however often they come. Where
+ * the bytes may not be kept, what is known of the event tells one from another. */
 static void fingerprint(const struct dead_letter *d, unsigned char out[HASH_SHA256_LEN])
 {
 	struct hash_sha256 *h = hash_sha256_new();
 
 	hash_sha256_update(h, (struct slice){d->reason, strlen(d->reason) + 1}); /* with its NUL */
 	hash_sha256_update(h, d->body);
+	if (d->body.len == 0) {
+		hash_sha256_update(h, d->tenant_id);
+		hash_sha256_update(h, d->event_id);
+	}
 	hash_sha256_final(h, out);
 	hash_sha256_free(h);
 }
@@ -38,4 +55,5 @@ void dead_letter_encode(const struct dead_letter *d, struct strbuf *out)
 	copyrow_text(out, d->body); /* bytea: any bytes */
 	copyrow_text_or_null(out, d->attributes);
 	copyrow_text(out, slice_of(d->source));
+	copyrow_text_or_null(out, d->transport);
 }

@@ -7,6 +7,7 @@
 #define INGESTD_DEAD_LETTER_H
 
 #include "common/strbuf.h"
+#include "ingestd/fault.h"
 
 /* All slices borrowed; empty = unknown. */
 struct dead_letter {
@@ -16,7 +17,11 @@ struct dead_letter {
 	struct slice place;   /* what and where, in one sentence */
 	struct slice tenant_id, event_id, subject, producer;
 	struct slice body, attributes;
+	struct slice transport; /* what else a replay must know: transport_record.h */
 };
+
+/* "critical" for faults that mean a producer is broken for good, else "warning". */
+const char *dead_letter_severity(enum fault_code code);
 
 /* Appends its tuple in the column order of land_batch_dead.sql. */
 void dead_letter_encode(const struct dead_letter *d, struct strbuf *out);

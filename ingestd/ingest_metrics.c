@@ -63,10 +63,10 @@ static const char *domain_label(struct slice domain)
 	return "other";
 }
 
-static void count(struct ingest_metrics *m, const char *domain, enum outcome o, int64_t n)
+static void count(struct ingest_metrics *m, const char *domain, const char *outcome, int64_t n)
 {
 	if (n > 0)
-		metric_add(metrics_with(m->events, (const char *const[]){domain, outcomes[o]}), n);
+		metric_add(metrics_with(m->events, (const char *const[]){domain, outcome}), n);
 }
 
 static void count_dead(struct ingest_metrics *m, const char *reason, int64_t n)
@@ -82,13 +82,15 @@ void ingest_metrics_landed(struct ingest_metrics *m, const struct batch *b,
 		const char *domain = domain_label(b->deltas[i].domain);
 
 		for (int o = 0; o < OUTCOME_COUNT; o++)
-			count(m, domain, (enum outcome)o, b->deltas[i].outcomes[o]);
+			count(m, domain, o == OUTCOME_DEAD_LETTER ? "tenant_deleted" : outcomes[o],
+			      b->deltas[i].outcomes[o]);
 	}
-	count(m, "other", OUTCOME_DEAD_LETTER, (int64_t)r->dead_letters);
+	count(m, "other", outcomes[OUTCOME_DEAD_LETTER], (int64_t)r->dead_letters);
 	for (size_t i = 0; i < r->dead_letters; i++)
 		count_dead(m, b->dead_items[i].reason, 1);
 	count_dead(m, "conflict", (int64_t)r->conflicts);
 	metric_observe(m->seconds, (double)r->elapsed_us / 1e6);
-	metric_observe(m->batch_events, (double)(r->accepted + r->duplicates + r->conflicts));
+	metric_observe(m->batch_events,
+		       (double)(r->accepted + r->duplicates + r->conflicts + r->dropped));
 	metric_add(m->careful, r->careful);
 }

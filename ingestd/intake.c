@@ -5,15 +5,11 @@
 
 #include "common/clock.h"
 #include "common/hash.h"
-#include "common/json.h"
 #include "common/xalloc.h"
 #include "ingestd/envelope.h"
 #include "ingestd/pubsub.h"
 #include "ingestd/scan.h"
-
-/* Reasons that mean a producer is broken for good, not one event. */
-static const enum fault_code critical_faults[] = {FAULT_MISSING_TENANT, FAULT_BAD_TENANT,
-						  FAULT_NULL_TENANT_NOT_ALLOWED};
+#include "ingestd/transport_record.h"
 
 struct intake {
 	struct batcher *batcher;
@@ -28,7 +24,8 @@ struct delivery {
 	struct intake *intake;
 	const char *source;
 	const struct envelope_transport *transport; /* NULL: none */
-	struct slice attributes;              /* its attributes as JSON, kept beside the event */
+	struct slice attributes; /* its attributes as JSON, kept beside the event */
+	struct slice message;    /* its other members as JSON, kept beside a dead letter */
 	const struct caller_tenants *tenants; /* NULL: all */
 	struct submission *submission;
 	int64_t received_us;
@@ -68,7 +65,7 @@ static void add_dead_letter(struct delivery *d, struct slice text, const struct 
 	char place[FAULT_PLACE_MAX], detail[256];
 	struct dead_letter letter = {
 		.reason = fault_name(fault->code),
-		.severity = "warning",
+		.severity = dead_letter_severity(fault->code),
 		.source = d->source,
 		.tenant_id = ev->tenant_id,
 		.event_id = ev->event_id,
@@ -76,14 +73,11 @@ static void add_dead_letter(struct delivery *d, struct slice text, const struct 
 		.producer = ev->producer,
 		.body = text,
 		.attributes = d->attributes,
+		.transport = d->message,
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(critical_faults); i++) {
-		if (critical_faults[i] == fault->code)
-			letter.severity = "critical";
-	}
 	if (fault->code == FAULT_WRONG_REGION) /* another region's data may not stay here */
-		letter.body = letter.attributes = (struct slice){"", 0};
+		letter.body = letter.attributes = letter.transport = (struct slice){"", 0};
 	fault_place(fault, place);
 	(void)snprintf(detail, sizeof(detail), "%s: %s", place, fault->what);
 	letter.place = slice_of(detail);
@@ -251,33 +245,11 @@ int intake_message(struct intake *in, struct slice body, const struct caller_ten
 
 /* ---- events that have a transport */
 
-/* The attributes as JSON, kept beside the event, so that a replay reads the same. */
-static struct slice attributes_json(const struct envelope_transport *t, struct arena *scratch)
-{
-	struct strbuf out = STRBUF_INIT;
-	struct json_writer w;
-	struct slice kept;
-
-	if (t->nattributes == 0)
-		return (struct slice){NULL, 0};
-	jw_init(&w, &out);
-	jw_object(&w);
-	for (size_t i = 0; i < t->nattributes; i++) {
-		const struct envelope_attribute *a = &t->attributes[i];
-
-		jw_key(&w, arena_strndup(scratch, a->name.ptr, a->name.len));
-		jw_slice(&w, a->value);
-	}
-	jw_end(&w);
-	kept = (struct slice){arena_strndup(scratch, out.ptr, out.len), out.len};
-	strbuf_clear(&out);
-	return kept;
-}
-
 static void say(struct delivery *d, const struct envelope_transport *t, struct arena *arena)
 {
 	d->transport = t;
-	d->attributes = attributes_json(t, arena);
+	d->attributes = transport_attributes(t, arena);
+	d->message = transport_message(t, arena);
 }
 
 int intake_event(struct intake *in, struct slice text, const struct envelope_transport *transport,
@@ -365,7 +337,7 @@ int intake_pulled(struct intake *in, struct slice body, struct arena *arena, str
 		struct pubsub_message message;
 
 		d.transport = NULL;
-		d.attributes = (struct slice){NULL, 0};
+		d.attributes = d.message = (struct slice){NULL, 0};
 		if (add_wrapped(&d, one, arena, &message, fault) < 0)
 			add_unreadable(&d, one, fault);
 		if (message.ack_id.len > 0)

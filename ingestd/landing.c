@@ -1,8 +1,8 @@
 /*
  * One landing transaction; see landing.h.
  *
- *   fast ──committed────────────────▶ done
- *     └─unique violation─▶ careful ──▶ done
+ *   fast ──committed─────────────────────────────────▶ done
+ *     └─unique violation, deleted tenant─▶ careful ──▶ done
  */
 #include "ingestd/landing.h"
 
@@ -15,8 +15,11 @@
 
 #define LANDING_MAGIC OBJ_MAGIC('L')
 #define RETRIES_MAX   5
+/* of refuse_deleted_tenants() in sql/…/0009_operations.sql */
+#define SQLSTATE_TENANT_DELETED "TD001"
 #define CONFLICT_DETAIL \
 	"another event with this id has landed before; this one is kept as a dead letter"
+#define TENANT_DELETED_DETAIL "the tenant is deleted; nothing of the event is kept"
 
 struct landing {
 	unsigned magic;
@@ -91,6 +94,7 @@ static const struct {
 	{"accepted", OUTCOME_ACCEPTED},
 	{"duplicate", OUTCOME_DUPLICATE},
 	{"conflict", OUTCOME_CONFLICT},
+	{"tenant_deleted", OUTCOME_DEAD_LETTER}, /* dropped: nothing of it is kept */
 };
 
 static enum outcome outcome_of(const char *word)
@@ -101,6 +105,21 @@ static enum outcome outcome_of(const char *word)
 	}
 	ASSERT(!"land_suspects returned an unknown outcome");
 	return OUTCOME_COUNT;
+}
+
+/* Why an event did not become a row, for its caller. */
+static void settle_event(struct batch *b, size_t i, enum outcome o)
+{
+	const char *code = NULL, *detail = NULL;
+
+	if (o == OUTCOME_CONFLICT) {
+		code = "conflict";
+		detail = CONFLICT_DETAIL;
+	} else if (o == OUTCOME_DEAD_LETTER) {
+		code = "tenant_deleted";
+		detail = TENANT_DELETED_DETAIL;
+	}
+	batch_settle_event(b, i, o, code, detail);
 }
 
 /* The result before the commit's has a row (ordinal from 1, outcome) for each event. */
@@ -120,14 +139,13 @@ static void on_resolved(void *arg, const struct pgresult *r, const struct err *e
 	for (size_t row = 0; row < pgresult_rows(r, resolved); row++) {
 		size_t i = (size_t)pgresult_i64(r, resolved, row, 0) - 1;
 		enum outcome o = outcome_of(pgresult_text(r, resolved, row, 1));
-		bool conflict = o == OUTCOME_CONFLICT;
 
 		ASSERT(i < b->nitems);
 		l->report.accepted += o == OUTCOME_ACCEPTED;
 		l->report.duplicates += o == OUTCOME_DUPLICATE;
-		l->report.conflicts += conflict;
-		batch_settle_event(b, i, o, conflict ? "conflict" : NULL,
-				   conflict ? CONFLICT_DETAIL : NULL);
+		l->report.conflicts += o == OUTCOME_CONFLICT;
+		l->report.dropped += o == OUTCOME_DEAD_LETTER;
+		settle_event(b, i, o);
 	}
 	b->nitems = 0;
 	settle_dead(l);
@@ -154,7 +172,8 @@ static void on_landed(void *arg, const struct pgresult *r, const struct err *e)
 
 	OBJ_CHECK(l, LANDING_MAGIC);
 	(void)r;
-	if (e != NULL && pg_error_class(e) == PG_ERROR_UNIQUE) {
+	if (e != NULL && (pg_error_class(e) == PG_ERROR_UNIQUE ||
+			  strcmp(e->sqlstate, SQLSTATE_TENANT_DELETED) == 0)) {
 		careful(l);
 		return;
 	}

@@ -1,7 +1,8 @@
 /*
  * Lands one batch: all of its events, deltas and dead letters in one transaction, then (and only
  * then) settles its items. The fast way is one COPY into the indexed table; a duplicate among the
- * rows sends the batch through a temporary table, where the index decides row by row.
+ * rows sends the batch through a temporary table, where the index decides row by row. So does an
+ * event of a deleted tenant, which is dropped there.
  *
  * A connection lost in the middle leaves the outcome unknown: the items are settled as failed, the
  * callers send again, and whatever was committed comes back as a duplicate.
@@ -23,6 +24,7 @@ struct landing_report {
 	enum landing_end end;
 	bool careful; /* the careful way was taken */
 	size_t accepted, duplicates, conflicts, dead_letters;
+	size_t dropped; /* their tenant is deleted */
 	int64_t elapsed_us;
 	const struct err *err; /* with FAILED and REFUSED */
 };

@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/xalloc.h"
+#include "ingestd/control.h"
 #include "ingestd/ident.h"
 #include "ingestd/recent.h"
 
@@ -81,15 +82,19 @@ void queue_add_event(struct queue *q, struct submission *owner, uint32_t index,
 		     int64_t received_us)
 {
 	uint64_t recent = recent_hash(ev->tenant_id, ev->dedupe_key);
-	enum lane lane = recent_seen(q->recent, recent) ? LANE_CAREFUL : LANE_FAST;
+	bool seen = recent_seen(q->recent, recent);
+	enum lane lane = seen || control_event(ev) ||
+					 tombstones_maybe(&q->tombstones, ev->tenant_id)
+				 ? LANE_CAREFUL
+				 : LANE_FAST;
 	struct batch *batch = stage(q, ev->tenant_id, lane, body.len + attributes.len);
 
 	if (batch == NULL) {
-		if (lane == LANE_FAST)
+		if (!seen)
 			recent_forget(q->recent, recent);
 		return;
 	}
-	ingest_metrics_received(q->metrics, received_us - ev->occurred_at_us, lane == LANE_CAREFUL);
+	ingest_metrics_received(q->metrics, received_us - ev->occurred_at_us, seen);
 	batch_add_event(batch, owner, index, ev, body, attributes, received_us);
 	batch->items[batch->nitems - 1].recent = recent;
 }
@@ -220,13 +225,18 @@ void queue_again(struct queue *q, struct batch *batch)
 	q->again = &batch->turn;
 }
 
-/* Gives back what the batch's tenants hold with it, and frees it. */
+/* Gives back what the batch's tenants hold with it, and frees it. The next events of tenants that
+ * turned out to be deleted go the careful way at once, instead of failing a batch of others. */
 void queue_done(struct queue *q, struct batch *batch)
 {
 	struct shares_limits l = limits(q);
 
 	for (size_t i = 0; i < batch->ncharges; i++)
 		shares_return(&q->shares, batch->charges[i].share, batch->charges[i].use, &l);
+	for (size_t i = 0; i < batch->ndeltas; i++) {
+		if (batch->deltas[i].outcomes[OUTCOME_DEAD_LETTER] > 0)
+			tombstones_add(&q->tombstones, batch->deltas[i].tenant_id);
+	}
 	batch_free(batch);
 }
 

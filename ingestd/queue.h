@@ -2,7 +2,7 @@
  * What has come in and has not landed: the request that is being read is on stage; taken, its
  * events wait, each tenant's by themselves, until a batch is made of those whose turn it is. Who is
  * refused is decided by shares.h, whose turn it is by fairqueue.h, which events go the careful way
- * by recent.h. The batcher's, which lands the batches.
+ * by recent.h, control.h and tombstones.h. The batcher's, which lands the batches.
  */
 #ifndef INGESTD_QUEUE_H
 #define INGESTD_QUEUE_H
@@ -12,6 +12,7 @@
 #include "ingestd/fairqueue.h"
 #include "ingestd/ingest_metrics.h"
 #include "ingestd/shares.h"
+#include "ingestd/tombstones.h"
 
 struct recent;
 
@@ -19,7 +20,8 @@ struct queue {
 	const struct ingestd_config *conf;
 	struct ingest_metrics *metrics;
 	struct recent *recent;
-	struct shares shares; /* .held: all that is not settled */
+	struct tombstones tombstones; /* as far as this process has met them */
+	struct shares shares;         /* .held: all that is not settled */
 	/* the request that is being read */
 	struct fair_item *stage, **stage_tail;
 	struct submission_refusal refusal;

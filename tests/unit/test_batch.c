@@ -134,6 +134,7 @@ START_TEST(test_refused_event_becomes_a_dead_letter)
 	ck_assert_uint_eq(b->nitems, 0);
 	ck_assert_uint_eq(b->ndead, 1);
 	ck_assert_ptr_nonnull(memmem(b->dead.ptr, b->dead.len, "{\"a\":1}", 7));
+	ck_assert_ptr_nonnull(memmem(b->dead.ptr, b->dead.len, "tnt_A", 5));
 	batch_settle_dead(b);
 	ck_assert_int_eq(seen.calls, 1);
 	ck_assert_uint_eq(seen.counts[OUTCOME_DEAD_LETTER], 1);

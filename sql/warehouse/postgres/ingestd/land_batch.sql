@@ -1,8 +1,8 @@
 -- Lands a batch in one transaction: the fast path, without duplicates as far as is known.
 --
 -- A script for the simple protocol: each COPY FROM STDIN takes one binary stream (header PGCOPY\n\377
--- \r\n\0, flags 0, tuples, -1). Fails as a whole with 23505 when a key has landed before (go on with
--- land_suspects.sql) and with 23514 when a partition is missing (retry later).
+-- \r\n\0, flags 0, tuples, -1). Fails as a whole with 23505 when a key has landed before or TD001 when a
+-- tenant is deleted (go on with land_suspects.sql), and with 23514 when a partition is missing (retry later).
 -- Binary types, in the order of the column lists:
 --   event: text x 5 (dedupe_key, tenant_id, event_id, subject, domain), timestamptz x 3 (occurred_at,
 --     published_at?, received_at), int8 batch_id, text? x 2 (aggregate_type, aggregate_id), int8?
