@@ -29,7 +29,8 @@ struct ingestd {
 	struct httpd *http;
 	struct zdoor *zdoor;
 	struct puller *puller;
-	int idle; /* parts that have become idle while draining */
+	struct dead_letter_command *dead_letters; /* the one-shot; NULL in the daemon */
+	int idle;                                 /* parts that have become idle while draining */
 };
 
 #endif

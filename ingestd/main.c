@@ -8,6 +8,7 @@
  * Postgres │ envelope.c, scan.c: what an event says
  */
 #include "common/log.h"
+#include "ingestd/dead_letter_command.h"
 #include "ingestd/ingestd.h"
 #include "sql_gen.h"
 
@@ -118,7 +119,10 @@ static void drain(struct daemon *d, void *state)
 {
 	struct ingestd *st = state;
 
-	(void)d;
+	if (st->dead_letters != NULL) { /* may be stopped anywhere and run again */
+		daemon_drained(d);
+		return;
+	}
 	batcher_drain(st->batcher, on_idle, st);
 	httpd_drain(st->http, on_idle, st);
 	zdoor_drain(st->zdoor, on_idle, st);
@@ -135,6 +139,7 @@ static void stop(struct daemon *d, void *state)
 	batcher_stop(st->batcher);
 	pgpool_free(st->warehouse);
 	batcher_free(st->batcher);
+	dead_letter_command_free(st->dead_letters);
 	httpd_free(st->http);
 	zdoor_free(st->zdoor);
 	puller_free(st->puller);
@@ -143,6 +148,11 @@ static void stop(struct daemon *d, void *state)
 	callers_close(&st->callers);
 	zsock_free(st->hints);
 }
+
+static const struct daemon_command commands[] = {
+	{"dead-letter", DEAD_LETTER_USAGE, dead_letter_command_start},
+	{NULL, NULL, NULL},
+};
 
 int main(int argc, char **argv)
 {
@@ -153,6 +163,7 @@ int main(int argc, char **argv)
 		.nkeys = ingestd_key_count,
 		.conf_size = sizeof(struct ingestd_config),
 		.state_size = sizeof(struct ingestd),
+		.commands = commands,
 		.start = start,
 		.drain = drain,
 		.stop = stop,
