@@ -369,6 +369,7 @@ static void load_usual_names(struct loader *l)
 		{"WAREHOUSE_URL", "warehouse_url", ""},
 		{"REDIS_URL", "redis_url", ""},
 		{"PORT", "listen", "0.0.0.0:"},
+		{"PUBSUB_EMULATOR_HOST", "pubsub_emulator_host", ""},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(usual); i++) {

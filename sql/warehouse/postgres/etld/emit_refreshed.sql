@@ -24,6 +24,7 @@ with due as (
 			'watermark', analytics_run.wire_time(watermark),
 			'freshnessSeconds', round(extract(epoch from refreshed_at - watermark), 3)))
 	from due
+	order by analytics_run.outbox_shard(tenant_id), tenant_id
 	returning 1
 )
 select count(*) as emitted from emitted
