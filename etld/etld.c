@@ -54,7 +54,14 @@ static void start_work(struct etld *st)
 		st->jobs = jobs_new(st->daemon, st->control, st->warehouse,
 				    &(struct jobs_options){conf->job_lease, conf->job_timeout});
 		st->janitor = janitor_new(st->daemon, st->control, st->warehouse);
+		st->events = control_new(st->daemon, st->control, st->warehouse,
+					 conf->poll_interval);
 	}
+	if (!st->once && (st->topic != NULL || st->bus != NULL))
+		st->relay = relay_new(st->daemon, st->warehouse,
+				      &(struct relay_options){st->topic, st->bus,
+							      conf->poll_interval,
+							      conf->job_lease});
 }
 
 static void schema_ok(struct etld *st)
@@ -90,7 +97,8 @@ static void open_pools(struct etld *st, const struct etld_config *conf)
 						 .url = warehouse,
 						 .application = "etld",
 						 .settings = SERVER_SETTINGS,
-						 .size = (int)conf->workers + 2,
+						 /* and for the janitor, jobs and the relay */
+						 .size = (int)conf->workers + 4,
 						 .min_idle = (int)conf->workers,
 						 .waiting_max = 256,
 						 .wait_ms = 5000,
@@ -111,6 +119,24 @@ static void open_pools(struct etld *st, const struct etld_config *conf)
 					       .on_state = on_control_state,
 					       .arg = st,
 				       });
+}
+
+struct pgpool *etld_open_one_shot(struct daemon *d, const char *database, const char *application)
+{
+	const struct etld_config *conf = daemon_conf(d);
+	bool warehouse = strcmp(database, "warehouse") == 0 && conf->warehouse_url[0] != '\0';
+
+	return pgpool_new(daemon_base(d),
+			  &(struct pgpool_options){
+				  .name = database,
+				  .url = warehouse ? conf->warehouse_url : conf->database_url,
+				  .application = application,
+				  .settings = "-c search_path=pg_catalog",
+				  .size = 1,
+				  .waiting_max = 1,
+				  .wait_ms = 5000,
+				  .connect_timeout_ms = 5000,
+			  });
 }
 
 int etld_open(struct daemon *d, struct etld *st, struct err *e)
@@ -134,6 +160,19 @@ int etld_open(struct daemon *d, struct etld *st, struct err *e)
 						      .hwm = 10000,
 						      .message_max = 65536},
 			      &st->bus, e);
+		if (r < 0)
+			return r;
+	}
+	if (conf->publish_topic[0] != '\0' && !st->once) {
+		r = topic_new(
+			base,
+			&(struct topic_options){.name = conf->publish_topic,
+						.endpoint = conf->pubsub_endpoint,
+						.emulator = conf->pubsub_emulator_host,
+						.token_file = conf->publish_token_file,
+						.metadata_host = conf->metadata_host,
+						.timeout_ms = relay_send_limit_ms(conf->job_lease)},
+			&st->topic, e);
 		if (r < 0)
 			return r;
 	}
@@ -172,13 +211,18 @@ void etld_close(struct daemon *d, void *state)
 		scheduler_drain(st->scheduler, NULL, NULL);
 	jobs_stop(st->jobs);
 	janitor_stop(st->janitor);
+	control_stop(st->events);
+	relay_stop(st->relay);
 	schema_check_free(st->control_schema);
 	schema_check_free(st->warehouse_schema);
 	pgpool_free(st->warehouse); /* what still runs ends with -ECANCELED here */
 	pgpool_free(st->control);
+	topic_free(st->topic);
 	scheduler_free(st->scheduler);
 	jobs_free(st->jobs);
 	janitor_free(st->janitor);
+	control_free(st->events);
+	relay_free(st->relay);
 	zsock_free(st->bus);
 	redisq_free(st->redis);
 }

@@ -7,9 +7,11 @@
 #include "common/pgpool.h"
 #include "common/schema.h"
 #include "etld/config.h"
+#include "etld/control.h"
 #include "etld/jobs.h"
 #include "etld/janitor.h"
 #include "etld/publish.h"
+#include "etld/relay.h"
 #include "etld/scheduler.h"
 
 struct etld {
@@ -23,6 +25,9 @@ struct etld {
 	bool control_ok, warehouse_ok;
 	struct scheduler *scheduler;
 	struct jobs *jobs;
+	struct control *events; /* landed events that become jobs */
+	struct topic *topic;    /* NULL: not configured */
+	struct relay *relay;    /* NULL: nothing to publish to */
 	struct janitor *janitor;
 	bool once;                        /* `etld run` */
 	struct scheduler_options options; /* what `etld run` asks for beside the settings */
@@ -35,6 +40,12 @@ void etld_close(struct daemon *d, void *state);
 /* `etld run`; see run.c. */
 int etld_run_start(struct daemon *d, void *state, int argc, char **argv, struct err *e) MUST_CHECK;
 void etld_run_stop(void); /* part of etld_close */
+/* A connection to "warehouse" or "control" for a command that asks one thing. */
+struct pgpool *etld_open_one_shot(struct daemon *d, const char *database,
+				  const char *application) MUST_CHECK;
+/* `etld outbox list|retry` */
+int etld_outbox_start(struct daemon *d, void *state, int argc, char **argv,
+		      struct err *e) MUST_CHECK;
 /* `etld status [--json]` */
 int etld_status_start(struct daemon *d, void *state, int argc, char **argv,
 		      struct err *e) MUST_CHECK;

@@ -35,6 +35,10 @@ static const struct chore {
 } chores[] = {
 	/* at most 1000 coalesced refreshes a second become events */
 	{&SQL_etld_emit_refreshed, {"1000", VERSION}, false, 1000, 1000, NULL},
+	{&SQL_etld_alert_dead_letters, {"1000", VERSION}, false, 1000, 2000, NULL},
+	{&SQL_etld_resolve_dead_letters, {VERSION}, false, 2000, 5000, NULL},
+	/* of what was published a week is kept, for whoever asks what was sent */
+	{&SQL_relay_prune, {"7 days", "10000"}, false, 30000, 60000, NULL},
 	/* all months that raw is partitioned by: what retention dropped may be needed again */
 	{&SQL_etld_ensure_partitions,
 	 {"2010-01-01", "2049-12-31"},

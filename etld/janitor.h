@@ -1,7 +1,7 @@
 /*
  * Periodic work that no event triggers: partitions ahead of time, refreshes that waited to be
- * coalesced becoming outbox rows, and what /metrics says about jobs and failed keys. Every etld
- * runs it; the statements are idempotent.
+ * coalesced becoming outbox rows, dead letters becoming alerts, old outbox rows going, and what
+ * /metrics says about jobs and failed keys. Every etld runs it; the statements are idempotent.
  */
 #ifndef ETLD_JANITOR_H
 #define ETLD_JANITOR_H

@@ -237,9 +237,8 @@ static void on_opened(void *arg, const struct pgresult *r, const struct err *e)
 			     : "nothing that it is built from has landed");
 }
 
-static void on_told(void *arg)
+static void start_refresh(struct jobs *j)
 {
-	struct jobs *j = arg;
 	char **claim = j->job.claim;
 	const char *params[] = {claim[CLAIM_ID],
 				claim[CLAIM_ATTEMPT],
@@ -250,20 +249,56 @@ static void on_told(void *arg)
 				claim[CLAIM_DEPENDENCIES],
 				claim[CLAIM_DEPENDENCY_CONSUMERS]};
 
-	OBJ_CHECK(j, JOBS_MAGIC);
-	if (claim[CLAIM_ID] == NULL) {
-		again_in(j, LOOK_EVERY_MS);
-		return;
-	}
-	if (strcmp(claim[CLAIM_KIND], "refresh") == 0 && claim[CLAIM_PROJECTION] != NULL)
+	if (claim[CLAIM_PROJECTION] != NULL)
 		j->job.consumer = consumer_of_table(claim[CLAIM_PROJECTION]);
 	if (j->job.consumer == NULL) {
-		fail(j, JOB_UNSUPPORTED,
-		     "this etld has no such kind of job, or no such projection");
+		fail(j, JOB_UNSUPPORTED, "this etld has no such projection");
 		return;
 	}
 	params[4] = j->job.consumer->name;
 	run(j->warehouse, j, &SQL_etld_open_job, params, on_opened);
+}
+
+/* ---- what this version can do; a job of another kind stays queued for one that can */
+
+static const struct job_kind {
+	const char *name;
+	void (*start)(struct jobs *j);
+} kinds[] = {
+	{"refresh", start_refresh},
+};
+
+const char *jobs_kinds(void)
+{
+	static char list[256];
+	size_t len = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		ASSERT(len + strlen(kinds[i].name) + 3 < sizeof(list));
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%c%s", i == 0 ? '{' : ',',
+					kinds[i].name);
+	}
+	(void)snprintf(list + len, sizeof(list) - len, "}");
+	return list;
+}
+
+static void on_told(void *arg)
+{
+	struct jobs *j = arg;
+	const char *name = j->job.claim[CLAIM_KIND];
+
+	OBJ_CHECK(j, JOBS_MAGIC);
+	if (name == NULL) {
+		again_in(j, LOOK_EVERY_MS);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (strcmp(kinds[i].name, name) == 0) {
+			kinds[i].start(j);
+			return;
+		}
+	}
+	ASSERT(false); /* it was claimed by kind */
 }
 
 /* ---- claiming */
@@ -295,7 +330,7 @@ static void on_withdrawn_of_dead(void *arg, const struct pgresult *r, const stru
 static void on_swept(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct jobs *j = arg;
-	const char *params[] = {daemon_instance(j->daemon), j->lease};
+	const char *params[] = {daemon_instance(j->daemon), j->lease, jobs_kinds()};
 
 	OBJ_CHECK(j, JOBS_MAGIC);
 	if (e != NULL) {

@@ -23,6 +23,8 @@ struct jobs_options {
 
 struct jobs *jobs_new(struct daemon *d, struct pgpool *control, struct pgpool *warehouse,
 		      const struct jobs_options *o) MUST_CHECK;
+/* The kinds of job that this version can do, as a Postgres array; others stay queued. */
+const char *jobs_kinds(void);
 /* Gives the job that it has back to the queue, with what is left of it; on_done once, maybe before
  * it returns. */
 void jobs_drain(struct jobs *j, void (*on_done)(void *arg), void *arg);

@@ -6,8 +6,8 @@
  * reordered events need no case of their own. Also the one-shots that Cloud Run Jobs call.
  *
  * This file is wiring only: the parts are scheduler.c (who works), agenda.c (on what next), unit.c
- * (one transaction), consumers.c (what is built from what), jobs.c, janitor.c, migrate.c, run.c,
- * status.c.
+ * (one transaction), consumers.c (what is built from what), jobs.c, control.c (events that become
+ * jobs), relay.c (the outbox), janitor.c, migrate.c, run.c, status.c, outbox_command.c.
  */
 #include "common/log.h"
 #include "etld/etld.h"
@@ -36,9 +36,20 @@ static int start(struct daemon *d, void *state, struct err *e)
 	return 0;
 }
 
-static void on_jobs_drained(void *arg)
+/* Units and jobs first, because they write the outbox; then what is being published. */
+static void on_relay_drained(void *arg)
 {
 	daemon_drained(arg);
+}
+
+static void on_jobs_drained(void *arg)
+{
+	struct etld *st = arg;
+
+	if (st->relay != NULL)
+		relay_drain(st->relay, on_relay_drained, st->daemon);
+	else
+		daemon_drained(st->daemon);
 }
 
 static void on_units_drained(void *arg)
@@ -46,9 +57,9 @@ static void on_units_drained(void *arg)
 	struct etld *st = arg;
 
 	if (st->jobs != NULL)
-		jobs_drain(st->jobs, on_jobs_drained, st->daemon);
+		jobs_drain(st->jobs, on_jobs_drained, st);
 	else
-		daemon_drained(st->daemon);
+		on_jobs_drained(st);
 }
 
 static void drain(struct daemon *d, void *state)
@@ -65,6 +76,8 @@ static const struct daemon_command commands[] = {
 	{"migrate", "migrate: bring both databases to this version", migrate_start},
 	{"run", "run [--projection TABLE]... [--tenant TENANT]: apply what is due, then exit",
 	 etld_run_start},
+	{"outbox", "outbox list [--json]|retry KEY…|retry --all: what the bus did not take",
+	 etld_outbox_start},
 	{"status", "status [--json]: what is pending, and the jobs", etld_status_start},
 	{NULL, NULL, NULL},
 };

@@ -10,7 +10,7 @@
 #include "sql_gen.h"
 
 #define STATUS_TIMEOUT_MS 10000
-#define COLUMNS_MAX       7
+#define COLUMNS_MAX       9
 
 /* A column of a section's statement, under the name that operators see. */
 struct column {
@@ -24,32 +24,51 @@ static const struct section {
 	bool control;     /* asked there, else in the warehouse */
 	const struct sql_stmt *stmt;
 	const char *params[1];
+	bool kinds; /* its parameter: those of jobs that this version can do */
 	struct column columns[COLUMNS_MAX];
 } sections[] = {
 	{NULL,
 	 false,
 	 &SQL_etld_status,
 	 {NULL},
+	 false,
 	 {{"pendingDeltas", false, 0},
 	  {"pendingEvents", false, 0},
 	  {"oldestPendingSeconds", false, 0},
 	  {"failedKeys", false, 0},
-	  {"pendingTouched", false, 0}}},
+	  {"pendingTouched", false, 0},
+	  {"controlEvents", false, 0},
+	  {"outboxUnpublished", false, 0},
+	  {"outboxParkedKeys", false, 0},
+	  {"openDeadLetters", false, 0}}},
 	{"consumers",
 	 false,
 	 &SQL_etld_pending_by_consumer,
 	 {NULL},
+	 false,
 	 {{"consumer", true, 14},
 	  {"deltas", false, 9},
 	  {"events", false, 9},
 	  {"oldestSeconds", false, 15},
 	  {"touched", false, 9},
 	  {"failedKeys", false, 0}}},
-	{"jobs", true, &SQL_etld_count_jobs, {NULL}, {{"state", true, 14}, {"jobs", false, 0}}},
+	{"jobs",
+	 true,
+	 &SQL_etld_count_jobs,
+	 {NULL},
+	 false,
+	 {{"state", true, 14}, {"jobs", false, 0}}},
+	{"unhandledJobs", /* that wait for another version */
+	 true,
+	 &SQL_etld_count_unhandled,
+	 {NULL},
+	 true,
+	 {{"kind", true, 14}, {"jobs", false, 0}}},
 	{"failedJobs",
 	 true,
 	 &SQL_etld_list_failed_jobs,
 	 {"20"},
+	 false,
 	 {{"jobId", true, 32},
 	  {"kind", true, 9},
 	  {"projection", true, 20},
@@ -165,28 +184,14 @@ static void on_section(void *arg, const struct pgresult *r, const struct err *e)
 static void ask(void)
 {
 	const struct section *s = &sections[status.section];
+	const char *kinds[] = {jobs_kinds()};
 
 	pgpool_exec(s->control ? status.etld->control : status.etld->warehouse, NULL, s->stmt,
-		    s->params, STATUS_TIMEOUT_MS, on_section, NULL);
-}
-
-static struct pgpool *open_pool(struct daemon *d, const char *name, const char *url)
-{
-	return pgpool_new(daemon_base(d), &(struct pgpool_options){
-						  .name = name,
-						  .url = url,
-						  .application = "etld status",
-						  .settings = "-c search_path=pg_catalog",
-						  .size = 1,
-						  .waiting_max = 1,
-						  .wait_ms = 5000,
-						  .connect_timeout_ms = 5000,
-					  });
+		    s->kinds ? kinds : s->params, STATUS_TIMEOUT_MS, on_section, NULL);
 }
 
 int etld_status_start(struct daemon *d, void *state, int argc, char **argv, struct err *e)
 {
-	const struct etld_config *conf = daemon_conf(d);
 	struct etld *st = state;
 
 	if (argc > 1 || (argc == 1 && strcmp(argv[0], "--json") != 0))
@@ -198,10 +203,8 @@ int etld_status_start(struct daemon *d, void *state, int argc, char **argv, stru
 		jw_object(&status.w);
 	}
 	st->daemon = d;
-	st->warehouse = open_pool(d, "warehouse",
-				  conf->warehouse_url[0] != '\0' ? conf->warehouse_url
-								 : conf->database_url);
-	st->control = open_pool(d, "control", conf->database_url);
+	st->warehouse = etld_open_one_shot(d, "warehouse", "etld status");
+	st->control = etld_open_one_shot(d, "control", "etld status");
 	ask();
 	return 0;
 }

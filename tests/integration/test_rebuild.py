@@ -279,7 +279,7 @@ def test_a_refresh_leaves_version_profile_marks_and_one_event(world):
     payload = json.loads(envelope)["payload"]
     assert (subject, key) == ("melmastoon.analytics.projection.refreshed.v1", TENANT)
     assert payload["windows"] == [{"from": "2024-02-01", "to": "2024-02-02"}] and payload["rowsUpserted"] == 4
-    assert world.etld.statement(wh.ETLD + "status.sql")[0] == ["0", "0", "0", "0", "0"]
+    assert world.etld.statement(wh.ETLD + "status.sql")[0] == ["0", "0", "0", "0", "0", "0", "2", "0", "0"]
     assert [r[:3] for r in world.etld.statement(wh.ETLD + "pending_by_consumer.sql")] == [[c, "0", "0"] for c in (
         "ai", "audit", "funnel", "fx", "housekeeping", "lock", "none", "payment", "property", "reservation", "tenant")]
 
@@ -301,15 +301,18 @@ def test_jobs(world):
 
     assert run("enqueue_job", "job_1", "refresh", "fact_reservation", TENANT, "api", "k", "{}") == [["job_1", "t"]]
     assert run("enqueue_job", "job_2", "refresh", "fact_reservation", TENANT, "api", "k", "{}") == [["job_1", "f"]]
-    assert run("claim_job", "w1", "10 s") == [["job_1", "refresh", "fact_reservation", TENANT, "{}", "1", "3", "api", "{dim_property}", "{property}"]]
-    assert run("claim_job", "w2", "10 s") == []
+    assert run("claim_job", "w1", "10 s", "{refresh}") == [["job_1", "refresh", "fact_reservation", TENANT, "{}", "1", "3", "api", "{dim_property}", "{property}"]]
+    assert run("claim_job", "w2", "10 s", "{refresh}") == []
+    run("enqueue_job", "job_3", "purge", None, ident("tnt", 2), "event", "other", "{}")  # nobody here can do it: it waits
+    assert run("claim_job", "w2", "10 s", "{refresh}") == []
+    assert run("count_unhandled", "{refresh}") == [["purge", "1"]]
     assert len(run("heartbeat_job", "job_1", 1, "w1", "10 s", 0.5)) == 1
     assert run("heartbeat_job", "job_1", 1, "w2", "10 s", 0.5) == []
     assert run("retry_job", "job_1", 1, "w1", "ERROR", "boom", "0 s", "true", 2, 1) == [["job_1", "queued"]]
-    assert run("claim_job", "w2", "-1 s")[0][5] == "2"
+    assert run("claim_job", "w2", "-1 s", "{refresh}")[0][5] == "2"
     assert run("sweep_leases") == [["job_1", "queued", "2"]]
     assert run("finish_job", "job_1", 2, "w2", 1, 1) == []
-    assert run("claim_job", "w3", "10 s")[0][5] == "3"
+    assert run("claim_job", "w3", "10 s", "{refresh}")[0][5] == "3"
     assert run("finish_job", "job_1", 3, "w3", 5, 6) == [["job_1"]]
     assert world.rows("select attempt, state, rows_out from analytics.etl_runs order by 1") == [["1", "failed", "1"], ["2", "lost", "0"], ["3", "succeeded", "6"]]
     queryd = world.connect("analytics_queryd")

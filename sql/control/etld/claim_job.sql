@@ -1,6 +1,8 @@
--- Takes the job that has been due longest, opens a run of it and leases both to this worker.
+-- Takes the job that has been due longest, of the kinds that this worker can do, opens a run of it and
+-- leases both to this worker.
 -- $1 worker text
 -- $2 lease interval
+-- $3 kinds text[]
 -- rows: 0 or 1 (job_id text, kind text, projection text, tenant_id text, params text, attempt
 --   integer, max_attempts integer, trigger text, dependencies text[], dependency_consumers text[]);
 --   the last two, parallel, are what the projection reads beside its own events
@@ -8,7 +10,7 @@
 with due as (
 	select job_id
 	from analytics.etl_jobs
-	where state = 'queued' and run_after <= now()
+	where state = 'queued' and run_after <= now() and kind = any ($3::text[])
 	order by run_after, job_id
 	limit 1
 	for update skip locked

@@ -27,11 +27,12 @@ with new as (
 ), sent as (
 	insert into analytics_run.outbox (ordering_key, subject, tenant_id, envelope)
 	select tenant_id, 'melmastoon.analytics.data_quality.alert.v1', nullif(tenant_id, '_platform'),
-		analytics_run.outbox_envelope('melmastoon.analytics.data_quality.alert.v1', tenant_id, tenant_id, $2::text,
+		analytics_run.envelope('melmastoon.analytics.data_quality.alert.v1', now(), nullif(tenant_id, '_platform'),
+			tenant_id, 'cor_' || analytics_run.ulid(), $2::text,
 			jsonb_build_object('checkId', 'dead_letter:' || reason, 'resultId', alert_id,
 				'table', 'dead_letter', 'kind', 'dead_letter', 'severity', severity, 'observed', letters,
 				'expected', 0, 'state', 'raised',
-				'since', to_char(raised_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+				'since', analytics_run.wire_time(raised_at),
 				'reason', reason, 'subject', nullif(subject, '')))
 	from noted
 	where raised

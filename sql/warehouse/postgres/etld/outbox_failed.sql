@@ -18,3 +18,4 @@ from (
 	where consumer = $1::text and tenant_id = any ($3::text[]) and first_failed_at = now()
 	group by tenant_id) f
 cross join unnest($2::text[]) as p (key)
+order by analytics_run.outbox_shard(f.tenant_id), f.tenant_id, p.key

@@ -214,23 +214,6 @@ create table analytics_run.outbox_lease (
 insert into analytics_run.outbox_lease (shard) select generate_series(0, 63);
 grant select, update (worker, lease_until) on analytics_run.outbox_lease to analytics_etld;
 
--- An event of ours in the envelope E1, for statements that write the outbox themselves.
-create function analytics_run.outbox_envelope(subject text, tenant_id text, ordering_key text, version text, payload jsonb)
-returns text
-language sql volatile parallel safe as $$
-	select jsonb_build_object(
-		'id', 'evt_' || analytics_run.ulid(),
-		'subject', subject,
-		'occurredAt', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-		'tenantId', nullif(tenant_id, '_platform'),
-		'correlationId', 'cor_' || analytics_run.ulid(),
-		'producedBy', jsonb_build_object('service', 'analytics-service', 'version', version,
-			'instance', current_setting('application_name')),
-		'metadata', jsonb_build_object('schemaVersion', 1, 'orderingKey', ordering_key,
-			'retentionClass', 'operational_2y'),
-		'payload', payload)::text
-$$;
-
 grant execute on function analytics_run.outbox_shard(text), analytics_run.alert_tenant(text) to public;
 
 reset role;

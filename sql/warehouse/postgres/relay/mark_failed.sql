@@ -16,11 +16,12 @@ with failed as (
 ), alerted as (
 	insert into analytics_run.outbox (ordering_key, subject, envelope)
 	select '_platform', 'melmastoon.analytics.data_quality.alert.v1',
-		analytics_run.outbox_envelope('melmastoon.analytics.data_quality.alert.v1', '_platform', '_platform', $5::text,
+		analytics_run.envelope('melmastoon.analytics.data_quality.alert.v1', now(), null, '_platform',
+			'cor_' || analytics_run.ulid(), $5::text,
 			jsonb_build_object('checkId', 'outbox:parked', 'resultId', 'obx_' || outbox_id,
 				'table', 'outbox', 'kind', 'outbox_parked', 'severity', 'critical', 'observed', attempts,
 				'expected', 0, 'state', 'raised',
-				'since', to_char(parked_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+				'since', analytics_run.wire_time(parked_at),
 				'orderingKey', ordering_key, 'subject', subject))
 	from failed
 	where parked_at is not null and ordering_key <> '_platform'

@@ -1,0 +1,12 @@
+-- Makes a job of each event that asks for one. The event is the schedule key: asked again, whatever
+-- has become of the job, it makes no second one.
+-- $1 job_ids text[]   job_<ULID>, used when the job is new
+-- $2 kinds text[]
+-- $3 tenants text[]
+-- $4 keys text[]      dedupe keys of the events
+-- $5 params text[]    JSON
+-- rows: none
+insert into analytics.etl_jobs (job_id, kind, tenant_id, trigger, schedule_key, params)
+select job_id, kind, tenant_id, 'event', 'event:' || tenant_id || ':' || dedupe_key, params::jsonb
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) as e (job_id, kind, tenant_id, dedupe_key, params)
+on conflict (schedule_key) do nothing
