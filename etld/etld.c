@@ -57,6 +57,8 @@ static void start_work(struct etld *st)
 		st->events = control_new(st->daemon, st->control, st->warehouse,
 					 conf->poll_interval);
 	}
+	if (!st->once && st->topic == NULL && st->bus == NULL)
+		log_warn("neither publish_topic nor bus_listen is set: the outbox keeps its rows");
 	if (!st->once && (st->topic != NULL || st->bus != NULL))
 		st->relay = relay_new(st->daemon, st->warehouse,
 				      &(struct relay_options){st->topic, st->bus,
@@ -170,7 +172,6 @@ int etld_open(struct daemon *d, struct etld *st, struct err *e)
 						.endpoint = conf->pubsub_endpoint,
 						.emulator = conf->pubsub_emulator_host,
 						.token_file = conf->publish_token_file,
-						.metadata_host = conf->metadata_host,
 						.timeout_ms = relay_send_limit_ms(conf->job_lease)},
 			&st->topic, e);
 		if (r < 0)
