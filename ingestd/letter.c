@@ -15,7 +15,16 @@ struct letter_reader {
 };
 
 /* Columns of page_dead_letters.sql. */
-enum { PAGE_ID, PAGE_REASON, PAGE_PLACE, PAGE_SOURCE, PAGE_ATTRIBUTES, PAGE_TRANSPORT, PAGE_BODY };
+enum {
+	PAGE_ID,
+	PAGE_REASON,
+	PAGE_PLACE,
+	PAGE_SOURCE,
+	PAGE_ATTRIBUTES,
+	PAGE_TRANSPORT,
+	PAGE_BODY,
+	PAGE_EVENT_ID
+};
 
 struct letter_reader *letter_reader_new(const char *region)
 {
@@ -91,6 +100,7 @@ void letter_read(struct letter_reader *r, const struct pgresult *res, size_t row
 		 struct letter *ret)
 {
 	struct slice message = pgresult_slice(res, 0, row, PAGE_TRANSPORT);
+	const char *id = keep(a, pgresult_text(res, 0, row, PAGE_EVENT_ID));
 	struct envelope_transport transport;
 
 	ret->id = keep(a, pgresult_text(res, 0, row, PAGE_ID));
@@ -106,5 +116,9 @@ void letter_read(struct letter_reader *r, const struct pgresult *res, size_t row
 		transport = unwrap(r, ret, a);
 	else
 		transport = transport_restore(ret->attributes, message, a);
+	/* What could be read was not kept with its message, only with its id. If that was the
+	 * message's it is so again; if not, it is found before the message is asked. */
+	if (transport.message_id.len == 0)
+		transport.message_id = slice_of(id);
 	read_event(r, ret, &transport, a);
 }

@@ -3,12 +3,17 @@
 import base64
 import hashlib
 import json
+import os
 import subprocess
+import sys
 
 import pytest
 
 import platform_events as ev
-from harness import BIN, run, wait_until
+from harness import BIN, CHECKOUT, run, wait_until
+
+sys.path.append(os.path.join(CHECKOUT, "tools"))
+from stacklib import tokens
 
 WHEN = "2024-03-01T10:00"
 ALERT = "melmastoon.analytics.data_quality.alert.v1"
@@ -134,6 +139,20 @@ def test_replay(stack, tenant):
     assert stack.send_events(text({**good, "occurredAt": "today"}))["deadLettered"] == 1
     old = keep(stack, text({**good, "occurredAt": "today"}), "too_deep")
     assert [line["outcome"] for line in dead_letter(stack, "replay", old, check=65)] == ["superseded"]
+
+
+def test_an_id_from_the_message_is_kept(stack, tenant):
+    """A letter of an event that could be read has no message any more, but the id that came from it."""
+    def push(n):
+        event = {k: v for k, v in booking(tenant, n).items() if k != "id"}
+        message = {"data": base64.b64encode(text(event)).decode(), "messageId": "2070443601311541"}
+        return stack.http("POST", "ingestd", "/pubsub/push", {"message": message},
+                          stack.token(None, "--oidc", tokens.PUSH_EMAIL)).status
+    assert [push(0), push(1)] == [204, 204]
+    [letter] = dead_letter(stack, "list", "--tenant", tenant)
+    assert letter["reason"] == "conflict"
+    told = dead_letter(stack, "replay", letter["id"], check=65)
+    assert [line["outcome"] for line in told] == ["conflict"] and state(stack, letter["id"]) == ("conflict", "1", None)
 
 
 def test_replay_survives_a_kill(stack, tenant):

@@ -8,13 +8,13 @@
 -- $6 ids text[]
 -- $7 after text         the last id of the page before
 -- rows: (dead_letter_id text, reason text, place text, source text, attributes text, transport text,
---   body text: base64)
+--   body text: base64, event_id text)
 select dead_letter_id, reason, place, source, attributes, transport,
-	translate(encode(body, 'base64'), e'\n', '') as body
+	translate(encode(body, 'base64'), e'\n', '') as body, event_id
 from (
 	select *, sum(octet_length(body)) over (order by dead_letter_id) as bytes
 	from (
-		select dead_letter_id, reason, place, source, attributes, transport, body
+		select dead_letter_id, reason, place, source, attributes, transport, body, event_id
 		from analytics_run.dead_letter
 		where dead_letter_id > $7::text and replayed_at is null and acknowledged_at is null
 			and ($1::text is null or reason = $1::text)
