@@ -47,7 +47,7 @@ static void clear_line(void)
 		(void)fputs("\r\033[K", stderr);
 }
 
-static void draw_progress(void)
+static void draw_progress(bool last)
 {
 	enum { WIDTH = 24 };
 	static const char full[] = "########################", empty[] = "........................";
@@ -55,7 +55,7 @@ static void draw_progress(void)
 	double seconds = (double)(now - run.started_ms) / 1000;
 	int width;
 
-	if (!run.terminal || now - run.drawn_ms < DRAW_EVERY_MS)
+	if (!run.terminal || (!last && now - run.drawn_ms < DRAW_EVERY_MS))
 		return;
 	clear_line();
 	run.drawn_ms = now;
@@ -76,7 +76,7 @@ static void on_applied(void *arg, const struct unit_report *r)
 	run.units++;
 	run.events += r->events;
 	run.keys += r->keys;
-	draw_progress();
+	draw_progress(false);
 }
 
 /* One row of status.sql: the second is the events that are pending. */
@@ -94,6 +94,10 @@ static void on_emitted(void *arg, const struct pgresult *r, const struct err *e)
 	(void)arg;
 	(void)r; /* what could not be told now is told by the next run */
 	(void)e;
+	if (run.done && run.events > 0) { /* whatever was thought before, that was all */
+		run.total = run.events;
+		draw_progress(true);
+	}
 	clear_line();
 	log_info("run ended", LOG_S("outcome", run.done ? "done" : "gave up"),
 		 LOG_I("events", run.events), LOG_I("keys", run.keys), LOG_I("units", run.units),
