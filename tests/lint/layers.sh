@@ -17,7 +17,7 @@ BEGIN {
 	wrapper["^cjson/"] = "^common/json\\.c$"
 	wrapper["^curl/"] = "^(common/httpc|tools/replay_http)\\.c$"
 	wrapper["^pg_query"] = "^queryd/gate\\.c$"
-	wrapper["^openssl/"] = "^common/(hash|jwk)\\.c$"
+	wrapper["^openssl/"] = "^common/(hash|jwk|sign)\\.c$"
 	while ((getline line < "common/module.mk") > 0) {
 		n = split(line, word, " ")
 		if (line ~ /^COMMON_L[0-9] :=/)
