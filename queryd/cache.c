@@ -118,19 +118,22 @@ static void on_looked_up(void *arg, int err, const struct redisq_reply *r)
 	free(k);
 }
 
-/* "qr:<key>:", to which the versions are added. */
-static void entry_name(const char *key, char out[CACHE_KEY_LEN + 8])
-{
-	int n = snprintf(out, CACHE_KEY_LEN + 8, "qr:%s:", key);
+#define ENTRY_NAME_MAX (CACHE_KEY_LEN + 80)
 
-	ASSERT(n > 0 && n < CACHE_KEY_LEN + 8);
+/* "qr:<tenant>:<key>:", to which the versions are added. The tenant is in the key, too; here it is
+ * so that etld finds what must go when the tenant is deleted. */
+static void entry_name(const char *tenant_id, const char *key, char out[ENTRY_NAME_MAX])
+{
+	int n = snprintf(out, ENTRY_NAME_MAX, "qr:%s:%s:", tenant_id, key);
+
+	ASSERT(n > 0 && n < ENTRY_NAME_MAX);
 }
 
 void cache_lookup(struct cache *c, const char *tenant_id, const char *const *tables,
 		  const char *key, cache_fn fn, void *arg)
 {
 	struct slice argv[5 + CACHE_TABLES_MAX];
-	char versions[64], entry[CACHE_KEY_LEN + 8];
+	char versions[64], entry[ENTRY_NAME_MAX];
 	struct lookup *k;
 	size_t n = 5;
 
@@ -139,7 +142,7 @@ void cache_lookup(struct cache *c, const char *tenant_id, const char *const *tab
 		return;
 	}
 	dataversion_key(tenant_id, versions, sizeof(versions));
-	entry_name(key, entry);
+	entry_name(tenant_id, key, entry);
 	argv[0] = SLICE_LIT("EVAL");
 	argv[1] = SLICE_LIT(LOOKUP);
 	argv[2] = SLICE_LIT("2");
@@ -157,14 +160,14 @@ void cache_lookup(struct cache *c, const char *tenant_id, const char *const *tab
 void cache_store(struct cache *c, const char *tenant_id, const char *const *tables,
 		 const int64_t *versions, const char *key, struct slice value)
 {
-	char entry[CACHE_KEY_LEN + 8 + CACHE_VERSIONS_MAX];
+	char entry[ENTRY_NAME_MAX + CACHE_VERSIONS_MAX];
 	size_t n = 0;
 
 	if (c->redis == NULL || !redisq_up(c->redis) || value.len > ENTRY_MAX)
 		return;
 	for (; tables[n] != NULL; n++)
 		dataversion_publish(c->redis, tenant_id, tables[n], versions[n]);
-	entry_name(key, entry);
+	entry_name(tenant_id, key, entry);
 	cache_versions_text(versions, n, entry + strlen(entry));
 	redisq_command(c->redis,
 		       (const struct slice[]){SLICE_LIT("SET"), slice_of(entry), value,

@@ -270,7 +270,7 @@ static void on_places(void *arg, const struct pgresult *r, const struct err *e)
 
 		if (property == NULL) {
 			f->week_start = week_start_of(pgresult_text(r, QUERY_RESULT, i, 3));
-			f->deleted = strcmp(pgresult_text(r, QUERY_RESULT, i, 1), "deleted") == 0;
+			f->deleted |= strcmp(pgresult_text(r, QUERY_RESULT, i, 1), "deleted") == 0;
 			f->utc_offset_s = offset;
 		} else {
 			f->places[f->nplaces++] = (struct place){xstrdup(property), offset};
@@ -333,7 +333,9 @@ static void on_found(void *arg, const struct pgresult *r, const struct err *e)
 		end_load(n, e);
 		return;
 	}
-	n->fresh.absent = !pgresult_bool(r, 0, 0, 0);
+	n->fresh.deleted = pgresult_bool(r, 0, 0, 2);
+	/* its rows may be on their way out, and its role must not come back */
+	n->fresh.absent = !pgresult_bool(r, 0, 0, 0) || n->fresh.deleted;
 	if (n->fresh.absent || (pgresult_bool(r, 0, 0, 1) && !n->renew_password)) {
 		read_places(n);
 		return;
