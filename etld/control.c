@@ -21,6 +21,7 @@ struct control {
 	struct pgpool *control, *warehouse;
 	struct daemon_timer *timer;
 	int64_t poll_ms;
+	char grace[32]; /* interval */
 	bool stopped;
 	int64_t events;       /* of this round, */
 	char *tenants, *keys; /* and which: arrays as Postgres wrote them */
@@ -28,7 +29,17 @@ struct control {
 };
 
 /* Columns of take_control_events.sql. */
-enum { TAKEN_EVENTS, TAKEN_JOB_IDS, TAKEN_KINDS, TAKEN_TENANTS, TAKEN_KEYS, TAKEN_PARAMS };
+enum {
+	TAKEN_EVENTS,
+	TAKEN_JOB_IDS,
+	TAKEN_KINDS,
+	TAKEN_TENANTS,
+	TAKEN_KEYS,
+	TAKEN_PARAMS,
+	TAKEN_END
+};
+
+#define TAKEN_COLUMNS (TAKEN_END - TAKEN_JOB_IDS)
 
 static void again_in(struct control *c, int64_t ms)
 {
@@ -78,7 +89,7 @@ static void on_enqueued(void *arg, const struct pgresult *r, const struct err *e
 static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct control *c = arg;
-	const char *params[5];
+	const char *params[6];
 
 	OBJ_CHECK(c, CONTROL_MAGIC);
 	if (failed(c, e))
@@ -88,8 +99,9 @@ static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
 		again_in(c, c->poll_ms);
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(params); i++)
+	for (size_t i = 0; i < TAKEN_COLUMNS; i++)
 		params[i] = pgresult_text(r, 0, 0, TAKEN_JOB_IDS + i);
+	params[TAKEN_COLUMNS] = c->grace;
 	c->tenants = xstrdup(pgresult_text(r, 0, 0, TAKEN_TENANTS));
 	c->keys = xstrdup(pgresult_text(r, 0, 0, TAKEN_KEYS));
 	pgpool_exec(c->control, NULL, &SQL_etld_enqueue_event_jobs, params, STATEMENT_LIMIT_MS,
@@ -107,7 +119,7 @@ static void take(void *arg)
 }
 
 struct control *control_new(struct daemon *d, struct pgpool *control, struct pgpool *warehouse,
-			    int64_t poll_ms)
+			    int64_t poll_ms, int64_t purge_grace_ms)
 {
 	struct control *c = xcalloc(1, sizeof(*c));
 
@@ -115,6 +127,7 @@ struct control *control_new(struct daemon *d, struct pgpool *control, struct pgp
 	c->control = control;
 	c->warehouse = warehouse;
 	c->poll_ms = poll_ms;
+	(void)snprintf(c->grace, sizeof(c->grace), "%lld ms", (long long)purge_grace_ms);
 	c->made = metrics_counter("control_events_total", "Events that became jobs");
 	c->timer = daemon_timer_new(d, 0, 0, take, c);
 	return c;

@@ -52,10 +52,11 @@ static void start_work(struct etld *st)
 	st->scheduler = scheduler_new(st->daemon, st->warehouse, &st->publisher, &o);
 	if (!st->once) {
 		st->jobs = jobs_new(st->daemon, st->control, st->warehouse,
-				    &(struct jobs_options){conf->job_lease, conf->job_timeout});
+				    &(struct jobs_options){conf->job_lease, conf->job_timeout,
+							   st->redis, st->signer});
 		st->janitor = janitor_new(st->daemon, st->control, st->warehouse);
 		st->events = control_new(st->daemon, st->control, st->warehouse,
-					 conf->poll_interval);
+					 conf->poll_interval, conf->purge_grace);
 	}
 	if (!st->once && st->topic == NULL && st->bus == NULL)
 		log_warn("neither publish_topic nor bus_listen is set: the outbox keeps its rows");
@@ -141,6 +142,27 @@ struct pgpool *etld_open_one_shot(struct daemon *d, const char *database, const 
 			  });
 }
 
+int etld_open_redis(struct etld *st, struct err *e)
+{
+	const struct etld_config *conf = daemon_conf(st->daemon);
+
+	if (conf->redis_url[0] == '\0')
+		return 0;
+	return redisq_new(daemon_base(st->daemon), conf->redis_url, 10000, 1000, NULL, NULL,
+			  &st->redis, e);
+}
+
+int etld_open_signer(struct etld *st, struct err *e)
+{
+	const struct etld_config *conf = daemon_conf(st->daemon);
+	int r;
+
+	if (conf->purge_key_file[0] == '\0')
+		return 0;
+	r = signer_new(slice_of(conf->purge_key_file), &st->signer, e);
+	return r < 0 ? err_wrap(e, r, "purge_key_file") : 0;
+}
+
 int etld_open(struct daemon *d, struct etld *st, struct err *e)
 {
 	const struct etld_config *conf = daemon_conf(d);
@@ -149,11 +171,11 @@ int etld_open(struct daemon *d, struct etld *st, struct err *e)
 
 	st->daemon = d;
 	open_pools(st, conf);
-	if (conf->redis_url[0] != '\0') {
-		r = redisq_new(base, conf->redis_url, 10000, 1000, NULL, NULL, &st->redis, e);
-		if (r < 0)
-			return r;
-	}
+	r = etld_open_redis(st, e);
+	if (r == 0)
+		r = etld_open_signer(st, e);
+	if (r < 0)
+		return r;
 	if (conf->bus_listen[0] != '\0' && !st->once) {
 		r = zsock_new(base,
 			      &(struct zsock_options){.type = ZSOCK_PUB,
@@ -206,6 +228,7 @@ void etld_close(struct daemon *d, void *state)
 
 	(void)d;
 	etld_run_stop();
+	etld_purge_stop();
 	httpd_free(st->http);
 	zsock_free(st->hints);
 	if (st->scheduler != NULL)
@@ -226,4 +249,5 @@ void etld_close(struct daemon *d, void *state)
 	relay_free(st->relay);
 	zsock_free(st->bus);
 	redisq_free(st->redis);
+	signer_free(st->signer);
 }

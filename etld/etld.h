@@ -6,6 +6,7 @@
 #include "common/httpd.h"
 #include "common/pgpool.h"
 #include "common/schema.h"
+#include "common/sign.h"
 #include "etld/config.h"
 #include "etld/control.h"
 #include "etld/jobs.h"
@@ -18,6 +19,7 @@ struct etld {
 	struct daemon *daemon;
 	struct pgpool *control, *warehouse; /* may be the same database, never the same pool */
 	struct redisq *redis;
+	struct signer *signer; /* of purge records; NULL: no key */
 	struct zsock *hints, *bus;
 	struct publisher publisher;
 	struct httpd *http;
@@ -43,6 +45,14 @@ void etld_run_stop(void); /* part of etld_close */
 /* A connection to "warehouse" or "control" for a command that asks one thing. */
 struct pgpool *etld_open_one_shot(struct daemon *d, const char *database,
 				  const char *application) MUST_CHECK;
+/* Parts of etld_open that a command needs by themselves. */
+int etld_open_redis(struct etld *st, struct err *e) MUST_CHECK;
+int etld_open_signer(struct etld *st, struct err *e) MUST_CHECK;
+
+/* `etld purge`; see life_command.c. */
+int etld_purge_start(struct daemon *d, void *state, int argc, char **argv,
+		     struct err *e) MUST_CHECK;
+void etld_purge_stop(void); /* part of etld_close */
 /* `etld outbox list|retry` */
 int etld_outbox_start(struct daemon *d, void *state, int argc, char **argv,
 		      struct err *e) MUST_CHECK;

@@ -25,7 +25,6 @@ enum {
 struct job {
 	char *claim[CLAIM_COLUMNS]; /* texts; [CLAIM_ID] NULL: there is no job */
 	int64_t attempt;
-	const struct consumer *consumer;
 	char rows_in[24], rows_out[24], progress[32]; /* as far as it is */
 	char error[512], wait[32];                    /* why it failed, until when */
 };

@@ -1,17 +1,18 @@
 /*
  * One job at a time, as a little state machine; see jobs.h.
  *
- *   idle ─sweep, claim─▶ telling ─▶ opening ─▶ watching ─(nothing left)─▶ finishing ─▶ closing ─▶
- * idle └───────── an error ─────────────────────────▶ failing ──────┘
+ *   idle ─sweep, claim─▶ telling ─▶ portion ─renew─▶ portion … ─(done)─▶ finishing ─▶ closing ─▶
+ * idle └───────── an error ────────────────────────▶ failing ──────┘
  *
  * What changed with a job is told (job_events.h) before the work begins, so that its etl.started
  * comes before its etl.completed. A lease that could not be renewed means that the job is somebody
- * else's: it is dropped silently, and its keys are left to the other.
+ * else's: it is dropped silently, and what is left of it is left to the other.
  */
 #include "etld/jobs.h"
 
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "etld/errand.h"
 #include "etld/job.h"
 #include "etld/job_events.h"
 #include "sql_gen.h"
@@ -29,12 +30,24 @@ struct jobs {
 	struct jobs_options options;
 	char lease[32];     /* interval */
 	bool stopped, busy; /* busy: something is under way */
+	bool waiting;       /* for something else, before the next portion */
 	void (*on_drained)(void *arg);
 	void *drained_arg;
+	struct errand_env env;
 	struct job job;
+	const struct errand_kind *kind;
+	void *errand; /* NULL: not begun */
 };
 
 static void give_back(struct jobs *j);
+
+static void forget(struct jobs *j)
+{
+	if (j->errand != NULL)
+		j->kind->end(j->errand);
+	j->errand = NULL;
+	job_forget(&j->job);
+}
 
 static void again_in(struct jobs *j, int64_t ms)
 {
@@ -55,7 +68,7 @@ static void run(struct pgpool *pool, struct jobs *j, const struct sql_stmt *s,
 static void lost(struct jobs *j)
 {
 	log_warn("lost the lease of a job", LOG_S("job_id", j->job.claim[CLAIM_ID]));
-	job_forget(&j->job);
+	forget(j);
 	again_in(j, 0);
 }
 
@@ -68,7 +81,7 @@ static void on_closed(void *arg, const struct pgresult *r, const struct err *e)
 	OBJ_CHECK(j, JOBS_MAGIC);
 	(void)r; /* left behind it does no harm: its keys are rebuilt for nobody */
 	(void)e;
-	job_forget(&j->job);
+	forget(j);
 	again_in(j, 0);
 }
 
@@ -87,12 +100,12 @@ static void on_failed(void *arg, const struct pgresult *r, const struct err *e)
 
 	OBJ_CHECK(j, JOBS_MAGIC);
 	if (e != NULL) { /* the lease ends, and the sweep does this */
-		job_forget(&j->job);
+		forget(j);
 		again_in(j, LOOK_EVERY_MS);
 	} else if (pgresult_rows(r, 0) == 0) {
 		lost(j);
 	} else if (strcmp(pgresult_text(r, 0, 0, 1), "queued") == 0) {
-		job_forget(&j->job);
+		forget(j);
 		again_in(j, 0);
 	} else {
 		close_job(j);
@@ -140,7 +153,7 @@ static void on_finished(void *arg, const struct pgresult *r, const struct err *e
 	close_job(j);
 }
 
-static void finish(struct jobs *j)
+static void finish_job(struct jobs *j)
 {
 	const char *params[] = {j->job.claim[CLAIM_ID], j->job.claim[CLAIM_ATTEMPT],
 				daemon_instance(j->daemon), j->job.rows_in, j->job.rows_out};
@@ -148,7 +161,32 @@ static void finish(struct jobs *j)
 	run(j->control, j, &SQL_etld_finish_job, params, on_finished);
 }
 
-/* ---- watching the touched keys go */
+static void on_completed(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct jobs *j = arg;
+
+	OBJ_CHECK(j, JOBS_MAGIC);
+	(void)r;
+	if (e != NULL) /* still ours: look again */
+		again_in(j, LOOK_EVERY_MS);
+	else
+		finish_job(j);
+}
+
+/* etl.completed first: told twice it is told once. */
+static void finish(struct jobs *j)
+{
+	char **claim = j->job.claim;
+	const char *params[] = {claim[CLAIM_ID],   claim[CLAIM_ATTEMPT], claim[CLAIM_TENANT],
+				claim[CLAIM_KIND], claim[CLAIM_TRIGGER], VERSION};
+
+	if (j->kind->tells_its_end)
+		finish_job(j);
+	else
+		run(j->warehouse, j, &SQL_etld_complete_job, params, on_completed);
+}
+
+/* ---- the work */
 
 static void on_withdrawn(void *arg, const struct pgresult *r, const struct err *e)
 {
@@ -179,126 +217,61 @@ static void on_renewed(void *arg, const struct pgresult *r, const struct err *e)
 		/* what is left must not be done under the name of a job that failed */
 		run(j->warehouse, j, &SQL_etld_close_job, params, on_withdrawn);
 	else
-		again_in(j, LOOK_EVERY_MS);
+		again_in(j, j->waiting || e != NULL ? LOOK_EVERY_MS : 0);
 }
 
-/* One row: (touches, touches_left, rows_in, rows_out); none: it was withdrawn by somebody else. */
-static void on_read(void *arg, const struct pgresult *r, const struct err *e)
+static void renew(struct jobs *j)
 {
-	struct jobs *j = arg;
-	struct job *job = &j->job;
-	const char *params[] = {job->claim[CLAIM_ID], job->claim[CLAIM_ATTEMPT],
-				daemon_instance(j->daemon), j->lease, job->progress};
-	int64_t touches, left;
+	const char *params[] = {j->job.claim[CLAIM_ID], j->job.claim[CLAIM_ATTEMPT],
+				daemon_instance(j->daemon), j->lease, j->job.progress};
 
-	OBJ_CHECK(j, JOBS_MAGIC);
-	if (e != NULL) { /* the lease runs on; look again */
-		again_in(j, LOOK_EVERY_MS);
-		return;
-	}
-	if (pgresult_rows(r, 0) == 0) {
-		lost(j);
-		return;
-	}
-	touches = pgresult_i64(r, 0, 0, 0);
-	left = pgresult_i64(r, 0, 0, 1);
-	(void)snprintf(job->rows_in, sizeof(job->rows_in), "%s", pgresult_text(r, 0, 0, 2));
-	(void)snprintf(job->rows_out, sizeof(job->rows_out), "%s", pgresult_text(r, 0, 0, 3));
-	if (left == 0) {
-		finish(j);
-		return;
-	}
-	(void)snprintf(job->progress, sizeof(job->progress), "0.%03d",
-		       (int)(999 * (touches - left) / touches));
 	run(j->control, j, &SQL_etld_heartbeat_job, params, on_renewed);
 }
 
-static void watch(struct jobs *j)
-{
-	const char *params[] = {j->job.claim[CLAIM_ID]};
-
-	run(j->warehouse, j, &SQL_etld_read_job, params, on_read);
-}
-
-/* One row: (touches, landed). */
-static void on_opened(void *arg, const struct pgresult *r, const struct err *e)
+static void on_portion(void *arg, enum errand_outcome outcome, enum job_reason reason,
+		       const char *why)
 {
 	struct jobs *j = arg;
 
 	OBJ_CHECK(j, JOBS_MAGIC);
-	if (e != NULL)
-		fail(j, JOB_ERROR, e->msg);
-	else if (pgresult_i64(r, 0, 0, 0) > 0)
-		watch(j);
-	else
-		fail(j, JOB_SOURCE_NOT_READY,
-		     pgresult_bool(r, 0, 0, 1)
-			     ? "a table that it reads has landed events and is not built yet"
-			     : "nothing that it is built from has landed");
+	j->waiting = outcome == ERRAND_WAIT;
+	switch (outcome) {
+	case ERRAND_MORE:
+	case ERRAND_WAIT:
+		renew(j);
+		break;
+	case ERRAND_DONE:
+		finish(j);
+		break;
+	case ERRAND_LOST:
+		lost(j);
+		break;
+	case ERRAND_FAILED:
+		fail(j, reason, why);
+		break;
+	}
 }
 
-static void start_refresh(struct jobs *j)
+static void work(struct jobs *j)
 {
-	char **claim = j->job.claim;
-	const char *params[] = {claim[CLAIM_ID],
-				claim[CLAIM_ATTEMPT],
-				claim[CLAIM_TENANT],
-				claim[CLAIM_PROJECTION],
-				NULL,
-				claim[CLAIM_TRIGGER],
-				claim[CLAIM_DEPENDENCIES],
-				claim[CLAIM_DEPENDENCY_CONSUMERS]};
-
-	if (claim[CLAIM_PROJECTION] != NULL)
-		j->job.consumer = consumer_of_table(claim[CLAIM_PROJECTION]);
-	if (j->job.consumer == NULL) {
-		fail(j, JOB_UNSUPPORTED, "this etld has no such projection");
-		return;
+	j->busy = true;
+	if (j->errand == NULL) {
+		j->kind = errand_find(j->job.claim[CLAIM_KIND]);
+		ASSERT(j->kind != NULL); /* it was claimed by kind */
+		j->errand = j->kind->begin(&j->env, &j->job);
 	}
-	params[4] = j->job.consumer->name;
-	run(j->warehouse, j, &SQL_etld_open_job, params, on_opened);
-}
-
-/* ---- what this version can do; a job of another kind stays queued for one that can */
-
-static const struct job_kind {
-	const char *name;
-	void (*start)(struct jobs *j);
-} kinds[] = {
-	{"refresh", start_refresh},
-};
-
-const char *jobs_kinds(void)
-{
-	static char list[256];
-	size_t len = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		ASSERT(len + strlen(kinds[i].name) + 3 < sizeof(list));
-		len += (size_t)snprintf(list + len, sizeof(list) - len, "%c%s", i == 0 ? '{' : ',',
-					kinds[i].name);
-	}
-	(void)snprintf(list + len, sizeof(list) - len, "}");
-	return list;
+	j->kind->portion(j->errand, on_portion, j);
 }
 
 static void on_told(void *arg)
 {
 	struct jobs *j = arg;
-	const char *name = j->job.claim[CLAIM_KIND];
 
 	OBJ_CHECK(j, JOBS_MAGIC);
-	if (name == NULL) {
+	if (j->job.claim[CLAIM_ID] == NULL)
 		again_in(j, LOOK_EVERY_MS);
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (strcmp(kinds[i].name, name) == 0) {
-			kinds[i].start(j);
-			return;
-		}
-	}
-	ASSERT(false); /* it was claimed by kind */
+	else
+		work(j);
 }
 
 /* ---- claiming */
@@ -330,7 +303,7 @@ static void on_withdrawn_of_dead(void *arg, const struct pgresult *r, const stru
 static void on_swept(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct jobs *j = arg;
-	const char *params[] = {daemon_instance(j->daemon), j->lease, jobs_kinds()};
+	const char *params[] = {daemon_instance(j->daemon), j->lease, errand_kinds()};
 
 	OBJ_CHECK(j, JOBS_MAGIC);
 	if (e != NULL) {
@@ -357,7 +330,7 @@ static void on_timer(void *arg)
 	if (j->busy || j->stopped || j->on_drained != NULL)
 		return;
 	if (j->job.claim[CLAIM_ID] != NULL)
-		watch(j);
+		work(j);
 	else /* silent workers lose their jobs before we look for one */
 		run(j->control, j, &SQL_etld_sweep_leases, NULL, on_swept);
 }
@@ -372,9 +345,10 @@ struct jobs *jobs_new(struct daemon *d, struct pgpool *control, struct pgpool *w
 	j->control = control;
 	j->warehouse = warehouse;
 	j->options = *o;
+	j->env = (struct errand_env){d, control, warehouse, o->redis, o->signer};
 	j->events = job_events_new(control, warehouse);
 	(void)snprintf(j->lease, sizeof(j->lease), "%lld ms", (long long)o->lease_ms);
-	job_forget(&j->job);
+	forget(j);
 	j->timer = daemon_timer_new(d, 0, 0, on_timer, j);
 	return j;
 }
@@ -397,7 +371,7 @@ static void on_released(void *arg, const struct pgresult *r, const struct err *e
 	OBJ_CHECK(j, JOBS_MAGIC);
 	(void)r; /* not released it goes to another when its lease ends */
 	(void)e;
-	job_forget(&j->job);
+	forget(j);
 	drained(j);
 }
 
@@ -435,7 +409,7 @@ void jobs_free(struct jobs *j)
 {
 	if (j == NULL)
 		return;
-	job_forget(&j->job);
+	forget(j);
 	job_events_free(j->events);
 	j->magic = 0;
 	free(j);

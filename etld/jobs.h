@@ -1,7 +1,6 @@
 /*
- * Jobs: work that somebody asked for (analytics.etl_jobs), beside the stream. A refresh job touches
- * every key of a projection, for one tenant or all; the scheduler rebuilds them like any other
- * touched keys, and the job is done when none of them is left.
+ * Jobs: work that somebody asked for (analytics.etl_jobs), beside the stream. What the kinds of
+ * jobs do is in errand.h; this is the life of a job, whatever it does.
  *
  * A job belongs to its worker by a lease that is renewed while it runs. A worker that dies loses
  * it, and another goes on with what is left. A job whose source is not ready, or that failed
@@ -19,12 +18,12 @@ struct jobs;
 
 struct jobs_options {
 	int64_t lease_ms, timeout_ms;
+	struct redisq *redis;        /* for what a purge takes out of it; NULL: none */
+	const struct signer *signer; /* of purge records; NULL: none */
 };
 
 struct jobs *jobs_new(struct daemon *d, struct pgpool *control, struct pgpool *warehouse,
 		      const struct jobs_options *o) MUST_CHECK;
-/* The kinds of job that this version can do, as a Postgres array; others stay queued. */
-const char *jobs_kinds(void);
 /* Gives the job that it has back to the queue, with what is left of it; on_done once, maybe before
  * it returns. */
 void jobs_drain(struct jobs *j, void (*on_done)(void *arg), void *arg);

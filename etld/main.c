@@ -7,7 +7,8 @@
  *
  * This file is wiring only: the parts are scheduler.c (who works), agenda.c (on what next), unit.c
  * (one transaction), consumers.c (what is built from what), jobs.c, control.c (events that become
- * jobs), relay.c (the outbox), janitor.c, migrate.c, run.c, status.c, outbox_command.c.
+ * jobs), life.c (purges), relay.c (the outbox), janitor.c, migrate.c, run.c, status.c,
+ * outbox_command.c, life_command.c.
  */
 #include "common/log.h"
 #include "etld/etld.h"
@@ -76,6 +77,8 @@ static const struct daemon_command commands[] = {
 	{"migrate", "migrate: bring both databases to this version", migrate_start},
 	{"run", "run [--projection TABLE]... [--tenant TENANT]: apply what is due, then exit",
 	 etld_run_start},
+	{"purge", "purge --tenant TENANT|verify RECORD: forget a deleted tenant; check the record",
+	 etld_purge_start},
 	{"outbox", "outbox list [--json]|retry KEY…|retry --all: what the bus did not take",
 	 etld_outbox_start},
 	{"status", "status [--json]: what is pending, and the jobs", etld_status_start},

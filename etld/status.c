@@ -6,6 +6,7 @@
 
 #include "common/json.h"
 #include "common/log.h"
+#include "etld/errand.h"
 #include "etld/etld.h"
 #include "sql_gen.h"
 
@@ -184,7 +185,7 @@ static void on_section(void *arg, const struct pgresult *r, const struct err *e)
 static void ask(void)
 {
 	const struct section *s = &sections[status.section];
-	const char *kinds[] = {jobs_kinds()};
+	const char *kinds[] = {errand_kinds()};
 
 	pgpool_exec(s->control ? status.etld->control : status.etld->warehouse, NULL, s->stmt,
 		    s->kinds ? kinds : s->params, STATUS_TIMEOUT_MS, on_section, NULL);

@@ -122,6 +122,7 @@ def write_settings(home, postgres, redis, daemons):
               for name in ("admin.password", "master.key", "scope.key", "embed.key")}
     # the same in every stack, so that the tables of two can be compared; never so in production
     shared["guest.seed"] = home.secret("guest.seed", for_servers=True, content="a development stack")
+    shared["purge.key"] = home.secret("purge.key", for_servers=True, content=tokens.new_signing_key())
     ends = endpoints(home)
     jwks = home("secrets", "jwks.json")
     own = {
@@ -133,7 +134,8 @@ def write_settings(home, postgres, redis, daemons):
         "etld": {
             "hint_listen": ends["hint"], "bus_listen": ends["bus"],
             "guest_key_seed_file": shared["guest.seed"],
-            "master_key_file": shared["master.key"], "scope_key_file": shared["scope.key"]},
+            "master_key_file": shared["master.key"], "scope_key_file": shared["scope.key"],
+            "purge_key_file": shared["purge.key"]},
         "queryd": {
             "token_jwks": jwks, "token_issuer": tokens.ISSUER, "token_audience": tokens.AUDIENCE,
             "bus_connect": ends["bus"], "master_key_file": shared["master.key"],

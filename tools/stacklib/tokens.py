@@ -37,6 +37,11 @@ def _openssl(*argv, data=b""):
     return done.stdout
 
 
+def new_signing_key():
+    """A private key for records of purges, as PEM."""
+    return _openssl("genpkey", "-algorithm", "ED25519").decode().strip()
+
+
 def _b64(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 

@@ -18,7 +18,8 @@ with read as materialized (
 		case
 			when r.verb = 'search' then null
 			when r.tenant_id <> '_platform' then r.tenant_id
-			else (select id from analytics_run.id_of(r.p, 'tenantId') id where id ~ '^tnt_[0-9A-HJKMNP-TV-Z]{26}$')
+			else (select id from analytics_run.id_of(r.p, 'tenantId') id where id ~ '^tnt_[0-9A-HJKMNP-TV-Z]{26}$'
+				and not exists (select from analytics_run.tombstone t where t.tenant_id = id))
 		end as owner_id,
 		-- a funnel_id is `<hand-off>` or `<session>/<property>`: what has a slash is neither
 		(select id from coalesce(analytics_run.id_of(r.e -> 'envelope', 'sessionId'), analytics_run.id_of(r.e, 'sessionId')) id

@@ -1,0 +1,5 @@
+-- Deletes or redacts the tenant's events among the next keys of raw.
+-- $1 record_id text
+-- $2 most integer  keys, of all tenants
+-- rows: 1 (done boolean): the end is reached
+select analytics_run.purge_raw($1::text, $2::integer) as done
