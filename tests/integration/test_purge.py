@@ -25,9 +25,10 @@ def tables(stack):
 
 
 def where(stack, needle):
-    """The tables in which a text is found anywhere."""
+    """The tables in which a text is found anywhere, also in bytes."""
     return {name for name in tables(stack) if stack.query(
-        f"select exists (select from {name} t where strpos(t::text, $1) > 0)", needle) == [["t"]]}
+        f"select exists (select from {name} t where strpos(t::text, $1) > 0 or strpos(t::text, $2) > 0)",
+        needle, needle.encode().hex()) == [["t"]]}
 
 
 def snapshot(stack, tenant):
