@@ -1,6 +1,6 @@
 /*
- * L0: SHA-256, HMAC-SHA-256, hex and base64 on top of OpenSSL's libcrypto (its only user besides
- * jwk.c), and a fast keyed hash for in-memory tables.
+ * L0: SHA-256, HMAC-SHA-256, hex and base64 on top of OpenSSL's libcrypto (its only users are jwk.c
+ * and sign.c, too), and a fast keyed hash for in-memory tables.
  */
 #ifndef COMMON_HASH_H
 #define COMMON_HASH_H

@@ -1,5 +1,5 @@
 /*
- * L3: public keys and the signatures they check, on OpenSSL 3; its only user besides hash.c. A key
+ * L3: public keys and the signatures they check, on OpenSSL 3, like hash.c and sign.c. A key
  * has exactly one algorithm, fixed by its type:
  *
  *	RSA of 2048 to 8192 bits -> RS256     EC P-256 -> ES256     OKP Ed25519 -> EdDSA
