@@ -366,13 +366,15 @@ struct tenants *tenants_new(struct event_base *base, const struct tenants_option
 	struct tenants *t = xcalloc(1, sizeof(*t));
 	/* a snapshot for all statements of a query, plans for the values at hand; the server gives
 	 * a statement up a little before we do. A tenant may change its role's settings: whatever
-	 * decides what its answers mean, or how long its connection lives, is set here. */
+	 * decides what its answers mean, or how long its connection lives, is set here. By index
+	 * always: a scan of the table would read, and charge for, the rows of all tenants. */
 	struct strbuf settings = STRBUF_INIT;
 
 	strbuf_appendf(&settings,
 		       "-c default_transaction_isolation=repeatable\\ read "
 		       "-c default_transaction_read_only=on -c plan_cache_mode=force_custom_plan "
-		       "-c jit=off -c search_path=pg_catalog -c timezone=UTC -c datestyle=ISO "
+		       "-c jit=off -c enable_seqscan=off -c search_path=pg_catalog -c timezone=UTC "
+		       "-c datestyle=ISO "
 		       "-c transform_null_equals=off -c array_nulls=on -c lock_timeout=0 "
 		       "-c idle_session_timeout=0 -c statement_timeout=%lld",
 		       (long long)o->query_timeout_ms);

@@ -30,6 +30,16 @@ POSTGRES_PROFILES = {
              "full_page_writes": "off", "synchronous_commit": "off"},
 }
 
+# Tenants reach one database: PUBLIC may connect to the others of a server, whose catalogs name all roles.
+HBA = f"""# written by tools/stack at each start
+local {DATABASE} +analytics_tenants scram-sha-256
+host {DATABASE} +analytics_tenants 127.0.0.1/32 scram-sha-256
+local all +analytics_tenants reject
+host all +analytics_tenants 127.0.0.1/32 reject
+local all all scram-sha-256
+host all all 127.0.0.1/32 scram-sha-256
+"""
+
 
 class Server:
     """A process of the stack with one program and one working directory."""
@@ -147,6 +157,7 @@ class Postgres(Server):
             "{} = '{}'\n".format(key, str(value).replace("'", "''"))
             for key, value in settings.items())
         write_atomic(os.path.join(self.cwd, "postgresql.conf"), text, 0o600, self.home.user)
+        write_atomic(os.path.join(self.cwd, "pg_hba.conf"), HBA, 0o600, self.home.user)
 
     # --- clients
 

@@ -1,2 +1,2 @@
--- rows: 1 (blocks of 8 kB read so far: the difference of two calls is what was read between them)
+-- rows: 1 (blocks charged so far, see tenant_views.blocks_read: the difference of two calls is what was read between)
 select tenant_views.blocks_read() as blocks;
