@@ -8,6 +8,7 @@
  * This file is wiring only; queryd.c says what there is.
  */
 #include "common/httpd.h"
+#include "queryd/bindings.h"
 #include "queryd/commands.h"
 #include "queryd/queryd.h"
 #include "queryd/request.h"
@@ -62,6 +63,8 @@ static const struct daemon_command commands[] = {
 	{"metrics", "metrics publish FILE…: store the platform's definitions", commands_metrics},
 	{"explain", "explain [METRIC]: parts, SQL and lineage of metrics", commands_explain},
 	{"routes", "routes: print every endpoint with its permission and parameters", routes_print},
+	{"looker", "looker on|off TENANT: the login of a tenant's reporting tool", bindings_looker},
+	{"access", "access check|repair: roles that are not as they should be", bindings_access},
 	{NULL, NULL, NULL},
 };
 
