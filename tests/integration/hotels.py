@@ -50,8 +50,12 @@ def hotel_group(tenant):
     return events
 
 
+def property_marks(tenant, n):
+    """Ids of what belongs to the tenant's n-th hotel alone."""
+    kinds = ("ppt", "rmt", "rmu", "rsv", "rit", "cap", "pay", "gst")
+    return [ident(kind, tenant, n)[4:] for kind in kinds]
+
+
 def marks(tenant):
     """Texts that name the tenant or anything of its own."""
-    kinds = ("ppt", "rmt", "rmu", "rsv", "rit", "cap", "pay", "gst")
-    ulids = [ident(kind, tenant, n)[4:] for kind in kinds for n in (1, 2)]
-    return [tenant[4:], f"of {tenant[-6:]}'s", *ulids]
+    return [tenant[4:], f"of {tenant[-6:]}'s", *property_marks(tenant, 1), *property_marks(tenant, 2)]
