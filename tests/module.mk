@@ -47,12 +47,19 @@ crash: all ## kill ingestd and Postgres at random instants under load; KILLS=100
 	@$(CRASH) --kills 10 --mutant early
 	@$(CRASH) --kills 10 --mutant unflushed
 
+PROVE_SECONDS ?= 300
+PROVE = MODE=$(MODE) $(PYTHON) tools/prove-isolation
+prove: all ## look for one tenant's values in all of the others' for PROVE_SECONDS, then for leaks that are planted
+	@$(PROVE) --seconds $(PROVE_SECONDS)
+	@$(PROVE) --seconds 10 --plant-view >build/planted.log; test $$? = 65 || { cat build/planted.log; exit 1; }
+	@$(PROVE) --seconds 10 --mutant >build/planted.log; test $$? = 65 || { cat build/planted.log; exit 1; }
+
 SOAK_SECONDS ?= 600
 SOAK_RATE    ?= 5000
 soak: all ## a steady load for SOAK_SECONDS at SOAK_RATE events/s: memory, losses, latency (build/soak.md)
 	@MODE=$(MODE) $(PYTHON) tests/crash/soak.py --seconds $(SOAK_SECONDS) --rate $(SOAK_RATE)
 
-.PHONY: unit integration test bench crash soak
+.PHONY: unit integration test bench crash prove soak
 .SECONDARY: $(patsubst %.c,$(B)/%.o,$(UNIT_SRCS))
 
 include tests/fuzz/module.mk

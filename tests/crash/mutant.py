@@ -1,4 +1,4 @@
-"""Builds of the tree with a fault that crash.py must find: the proof that it would find it.
+"""Builds of the tree with a fault that must be found: the proof that crash.py and prove-isolation would.
 
 The faults are patches of a copy in a temporary directory; the product has no switch for them. A patch
 names its place by a line of the source, and not finding that line exactly once is an error: who moves
@@ -25,6 +25,12 @@ MUTANTS = {
         "sql/warehouse/postgres/ingestd/land_batch.sql",
         "copy events_raw.event (",
         "set local synchronous_commit = off;\n"),
+    "unscoped": (
+        "remembers answers without saying whose they are",
+        "queryd/cache.c",
+        "\tadd_field(&text, slice_of(s->tenant_id));",
+        "\tstruct cache_scope none = *s;\n\n\tnone.tenant_id = none.properties = \"\";\n"
+        "\tnone.permissions = 0;\n\ts = &none;\n"),
 }
 
 
