@@ -18,6 +18,8 @@ language sql immutable as $$
 		when name in ('analytics.etl_jobs', 'analytics.etl_runs', 'analytics.etl_events') then ' and job_id <> $2' else '' end
 $$;
 
+revoke execute on function analytics.tenant_condition(text) from public;
+
 -- {table: rows}, those without any left out.
 create function analytics.count_tenant(tenant text, job text) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$

@@ -518,6 +518,7 @@ begin
 		execute format('drop role %I', login);
 		dropped := dropped + 1;
 	end loop;
+	delete from tenant_views.access_bindings b where b.tenant_id = tenant;
 	return dropped;
 end
 $$;

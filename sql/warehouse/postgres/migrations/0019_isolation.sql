@@ -45,6 +45,7 @@ begin
 		execute format('grant execute on function %s to pg_monitor', r.name);
 	end loop;
 	grant execute on function pg_catalog.pg_stat_get_xact_tuples_returned(oid) to analytics_owner;
+	grant execute on function pg_catalog.pg_stat_get_activity(integer) to analytics_provisioner;
 	-- EXPLAIN shows estimates: what ANALYZE knew of tenants' words goes now, and is not learnt again (below)
 	delete from pg_catalog.pg_statistic s
 	using pg_catalog.pg_attribute a
@@ -207,7 +208,7 @@ where m.roleid = 'analytics_tenants'::regrole
 union all
 values ('reporting', null, 'reader'), ('ai_orchestrator', null, 'reader');
 grant usage on schema tenant_views to analytics_provisioner;
-grant select, insert, update on tenant_views.access_bindings to analytics_provisioner;
+grant select, insert, update, delete on tenant_views.access_bindings to analytics_provisioner;
 
 reset role;
 
