@@ -25,6 +25,7 @@ static const struct sql_stmt *const statements[] = {
 	&SQL_dqd_profile_fact_demand_forecast,
 	&SQL_dqd_profile_fact_audit_event,
 	&SQL_dqd_profile_fact_funnel,
+	&SQL_dqd_profile_fact_room_night_history,
 };
 
 struct profiler {

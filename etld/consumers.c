@@ -7,8 +7,8 @@ static const struct consumer consumers[] = {
 	{
 		.name = "reservation",
 		.append = &SQL_etld_append_reservation,
-		.rebuilds = {&SQL_etld_rebuild_reservation},
-		.tables = {"fact_reservation", "fact_room_night"},
+		.rebuilds = {&SQL_etld_rebuild_reservation, &SQL_etld_rebuild_history},
+		.tables = {"fact_reservation", "fact_room_night", "fact_room_night_history"},
 	},
 	{
 		.name = "payment",

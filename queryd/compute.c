@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "common/timestamp.h"
 #include "common/xalloc.h"
 #include "queryd/cursor.h"
 #include "queryd/result.h"
@@ -77,7 +78,17 @@ bool compute_in_scope(const struct call *c, const struct request *r)
 	return ok;
 }
 
-bool compute_resolve(const struct call *c, struct request *r)
+/* The end of the minute: what is asked as of now has one key, and one answer, for so long. */
+static const char *end_of_minute(struct arena *a)
+{
+	const int64_t minute = (int64_t)60 * 1000 * 1000;
+	char text[TIMESTAMP_TEXT_MAX];
+
+	timestamp_format((clock_wall_us() / minute + 1) * minute, text);
+	return arena_strdup(a, text);
+}
+
+bool compute_resolve(const struct call *c, struct request *r, struct arena *a)
 {
 	const struct value_list *asked = &r->in[DIM_PROPERTY];
 	const struct principal *p = c->principal;
@@ -90,6 +101,10 @@ bool compute_resolve(const struct call *c, struct request *r)
 		property = p->properties[0];
 	today = tenant_today(c->tenant, property);
 	request_resolve(r, today, tenant_week_start(c->tenant));
+	if (r->as_of == NULL && request_has_history(r)) {
+		r->as_of = end_of_minute(a);
+		r->as_of_now = true;
+	}
 	return r->to >= today;
 }
 
@@ -364,7 +379,7 @@ struct compute_job *compute_run(const struct call *c, const struct request *r, s
 		j->own = metric_set_ref(tenant_metrics(c->tenant));
 	j->tenant_id = arena_strdup(a, c->principal->tenant_id);
 	j->scope = arena_strdup(a, c->principal->scope);
-	j->partial = compute_resolve(c, resolved);
+	j->partial = compute_resolve(c, resolved, a);
 	run_prepare(&j->run, resolved, a);
 	j->quality = tenant_quality(c->tenant, j->run.tables);
 	scope = (struct cache_scope){.tenant_id = j->tenant_id,

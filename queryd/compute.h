@@ -47,8 +47,9 @@ void compute_cancel(struct compute_job *j);
 const struct metric_def *compute_find(void *arg, const char *key, int64_t version);
 /* Whether the filters on properties name the caller's own only, and he has any. */
 bool compute_in_scope(const struct call *c, const struct request *r);
-/* Resolves the dates; true: the window ends on a business date that is not over. */
-bool compute_resolve(const struct call *c, struct request *r);
+/* Resolves the dates and, for a history, now; true: the window ends on a business date that is not
+ * over. */
+bool compute_resolve(const struct call *c, struct request *r, struct arena *a);
 /* As compute_start, of a request that was read and is in scope, and that lives in `a`, which the
  * job takes. */
 struct compute_job *compute_run(const struct call *c, const struct request *r, struct arena *a,

@@ -211,7 +211,7 @@ void explain_serve(const struct call *c)
 				    "The token reaches no property.");
 		return;
 	}
-	(void)compute_resolve(c, &x->request);
+	(void)compute_resolve(c, &x->request, a);
 	x->platform = metric_set_ref(registry_metrics(c->st->registry));
 	if (tenant_metrics(c->tenant) != NULL)
 		x->own = metric_set_ref(tenant_metrics(c->tenant));

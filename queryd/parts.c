@@ -17,7 +17,9 @@ enum {
 	HOUSEKEEPING,
 	LOCK,
 	SUGGESTION,
-	FUNNEL
+	FUNNEL,
+	BOOKS,
+	PACE
 };
 
 const struct source sources[SOURCE_COUNT] = {
@@ -71,6 +73,8 @@ const struct source sources[SOURCE_COUNT] = {
 		    {"fact_funnel"},
 		    DIM_BIT(DIM_PROPERTY) | DIM_BIT(DIM_META_SOURCE),
 		    3},
+	[BOOKS] = {"books", &SQL_queryd_metric_books, {"fact_room_night_history"}, OF_STAY, 2},
+	[PACE] = {"pace", &SQL_queryd_metric_pace, {"fact_room_night_history"}, OF_STAY, 2},
 };
 
 /* In the order of the statements' columns. */
@@ -100,6 +104,10 @@ static const struct part parts[] = {
 	{"qualified_clicks", &sources[FUNNEL], 0, false},
 	{"converted_handoffs", &sources[FUNNEL], 1, false},
 	{"converted_handoffs_net", &sources[FUNNEL], 2, false},
+	{"on_the_books", &sources[BOOKS], 0, false},
+	{"pickup", &sources[BOOKS], 1, false},
+	{"pace", &sources[PACE], 0, false},
+	{"on_the_books_last_year", &sources[PACE], 1, false},
 };
 
 const struct part *part_find(const char *name)
@@ -123,5 +131,5 @@ size_t source_index(const struct source *s)
 
 bool source_has_history(const struct source *s)
 {
-	return s->stmt->nparams == SOURCE_PARAMS_HISTORY;
+	return s->stmt->nparams > SOURCE_PARAMS;
 }

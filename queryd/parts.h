@@ -10,12 +10,12 @@
 #include "queryd/dimension.h"
 
 /* Parameters of every source: from, to, periods, dimensions, then in and out of each dimension; one
- * with a history takes two more: as of, days. */
+ * with a history takes one or two more: as of, days. */
 #define SOURCE_PARAMS         (4 + 2 * DIM_FILTERS)
 #define SOURCE_PARAMS_HISTORY (SOURCE_PARAMS + 2)
 /* Columns of a source before its parts: number of the period, then every dimension. */
 #define SOURCE_PART_COLUMN (1 + DIM_COUNT)
-#define SOURCE_COUNT       10
+#define SOURCE_COUNT       12
 #define SOURCE_PARTS_MAX   8
 
 struct source {

@@ -146,6 +146,15 @@ bool request_has_share(const struct request *r)
 	return share;
 }
 
+bool request_has_history(const struct request *r)
+{
+	bool history = false;
+
+	for (size_t i = 0; i < SOURCE_COUNT; i++)
+		history |= source_has_history(&sources[i]) && request_uses_source(r, i);
+	return history;
+}
+
 bool request_uses_source(const struct request *r, size_t source)
 {
 	bool used = false;
@@ -197,7 +206,7 @@ void request_normal_form(const struct request *r, bool paging, struct strbuf *ou
 		append_list(out, &r->in[d]);
 		append_list(out, &r->out[d]);
 	}
-	if (r->as_of != NULL)
+	if (r->as_of != NULL && (paging || !r->as_of_now)) /* the pages of one question */
 		strbuf_append_json(out, slice_of(r->as_of));
 	for (size_t i = 0; i < r->norder; i++)
 		strbuf_appendf(out, " o%d.%zu.%d", (int)r->order[i].kind, r->order[i].index,

@@ -81,6 +81,7 @@ struct request {
 	struct value_list in[DIM_FILTERS], out[DIM_FILTERS];
 	const char *currency; /* that amounts are converted to; NULL: they keep theirs */
 	const char *as_of;    /* RFC 3339, UTC: as it was known then; NULL: now */
+	bool as_of_now;       /* it was not given, and is the now of who resolved it */
 	int64_t lag_days;     /* params.days; 0: not given */
 	struct order_term order[REQUEST_ORDER_MAX];
 	size_t norder;
@@ -124,6 +125,7 @@ void window_write(struct window w, struct json_writer *out); /* {from, to} */
 /* Of several metrics: what at least one of them implies. */
 unsigned request_group_dimensions(const struct request *r); /* asked for and implied */
 bool request_has_share(const struct request *r);
+bool request_has_history(const struct request *r);
 bool request_uses_source(const struct request *r, size_t source);
 /* Whether amounts of the source are converted: it then says the day of each. */
 bool request_converts(const struct request *r, const struct source *s);

@@ -125,7 +125,8 @@ static void add_sources(struct run *run)
 
 		if (!request_uses_source(run->request, i))
 			continue;
-		ASSERT(s->stmt->nparams == SOURCE_PARAMS || source_has_history(s));
+		ASSERT(s->stmt->nparams >= SOURCE_PARAMS &&
+		       s->stmt->nparams <= SOURCE_PARAMS_HISTORY);
 		run->sources[run->nsources++] = s;
 		for (size_t t = 0; s->tables[t] != NULL; t++)
 			add_table(run, s->tables[t]);

@@ -193,7 +193,7 @@ static void reply_dry(const struct call *c, struct request *r, struct arena *a)
 	struct strbuf data = STRBUF_INIT;
 	struct run run;
 	const struct cells *cells;
-	bool partial = compute_resolve(c, r);
+	bool partial = compute_resolve(c, r, a);
 	char key[CACHE_KEY_LEN + 1];
 	int64_t now_us, oldest_us;
 

@@ -22,7 +22,7 @@ def rows_read(etl):
 
 def make_large(etl, tenant, rsv):
     """The tenant gets as many reservations like this one."""
-    for table in ("event_reservation", "fact_reservation_v1", "fact_room_night_v1"):
+    for table in ("event_reservation", "fact_reservation_v1", "fact_room_night_v1", "fact_room_night_history_v1"):
         columns = [row[0] for row in etl.query(
             "select column_name from information_schema.columns where table_schema = 'analytics_curated'"
             " and table_name = $1 and column_name <> 'reservation_id' order by ordinal_position", table)]
@@ -150,11 +150,11 @@ def test_a_key_that_fails_is_told_once(etl):
     etl.oneshot("run")
     assert etl.query("select reservation_id from analytics_curated.fact_reservation where tenant_id = $1", tenant) == [[good]]
     failures = [said for kind, said in etl.published(tenant) if kind == "failed"]
-    assert [said["projectionKey"] for said in failures] == ["fact_reservation", "fact_room_night"]
+    assert [said["projectionKey"] for said in failures] == ["fact_reservation", "fact_room_night", "fact_room_night_history"]
     assert failures[0]["reason"] == "KEYS_SET_ASIDE" and failures[0]["detail"].startswith("2 of reservation, the first event:")
     etl.send([reservation("modified", "2024-01-02T10:00", rich, channel="ota")], tenant)  # it fails again
     etl.oneshot("run")
-    assert len([said for kind, said in etl.published(tenant) if kind == "failed"]) == 2
+    assert len([said for kind, said in etl.published(tenant) if kind == "failed"]) == 3
     assert etl.value("select attempts from analytics_run.failed_keys where tenant_id = $1 and key = $2", tenant, rich) == "2"
     etl.send([reservation("modified", "2024-01-03T10:00", rich, items=[item("2024-02-01", "2024-02-02")])], tenant)
     etl.oneshot("run")

@@ -52,6 +52,7 @@ def test_a_tenant_sees_itself_and_nothing_else(two_tenants):
     views = [r[0] for r in world.rows("select relname from pg_class where relnamespace = 'tenant_views'::regnamespace and relkind = 'v'")]
     assert {"fact_reservation", "fact_room_night", "fact_payment", "fact_inventory_day", "dim_property", "dim_room_type", "dim_room", "dim_tenant",
             "dim_fx", "fact_housekeeping_task", "fact_lock_action", "fact_ai_suggestion", "fact_demand_forecast", "fact_audit_event", "fact_funnel",
+            "fact_room_night_history",
             "fact_demand_forecast_latest", "forecast_accuracy", "dim_calendar", "table_state", "pending"} == set(views)
     signed = sign(world, conn, TENANT)
     assert scoped(conn, signed, "select count(*) from tenant_views.fact_reservation") == [["3"]]

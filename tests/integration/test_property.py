@@ -105,7 +105,8 @@ def test_folded_is_rebuilt(etl):
         for case in cases:
             for key in {*folded, *rebuilt}:
                 assert key[1] not in case.tenants or folded.get(key) == rebuilt.get(key), (key, case.options)
-        assert {table for table, _ in folded} >= {"fact_reservation_v1", "fact_room_night_v1", "fact_payment_v1",
+        assert {table for table, _ in folded} >= {"fact_reservation_v1", "fact_room_night_v1", "fact_room_night_history_v1",
+                                                  "fact_payment_v1",
                                                   "fact_inventory_day_v1", "dim_property_v1", "dim_tenant_v1"}
         assert etl.value("select count(*) from analytics_run.failed_keys where tenant_id = any (string_to_array($1, ','))",
                          ",".join(tenants)) == "0"

@@ -12,7 +12,7 @@ from events import PROPERTY, TENANT, TYPE_A, TYPE_B, at, confirmed, day, event, 
 from pgcluster import PgError
 from warehouse import World, digests, fact, nights
 
-TABLES = ("fact_reservation", "fact_room_night", "fact_payment", "fact_inventory_day", "dim_property", "dim_room_type", "dim_room")
+TABLES = ("fact_reservation", "fact_room_night", "fact_room_night_history", "fact_payment", "fact_inventory_day", "dim_property", "dim_room_type", "dim_room")
 
 
 # ---- one reservation
@@ -269,17 +269,18 @@ def test_a_refresh_leaves_version_profile_marks_and_one_event(world):
     world.apply([confirmed("2024-01-01T10:00", rsv, [item("2024-02-01", "2024-02-03")])])
     world.apply([reservation("modified", "2024-01-02T10:00", rsv, channel="ota")])
     state = dict(world.rows("select table_name, data_version from analytics_run.table_state where data_version > 0"))
-    assert state == {"fact_reservation": "2", "fact_room_night": "2"}
+    assert state == {"fact_reservation": "2", "fact_room_night": "2", "fact_room_night_history": "2"}
     assert world.rows("select distinct table_name, day from analytics_run.profile_dirty order by 1, 2") == [
-        ["fact_reservation", "2024-02-01"], ["fact_room_night", "2024-02-01"], ["fact_room_night", "2024-02-02"]]
+        ["fact_reservation", "2024-02-01"], ["fact_room_night", "2024-02-01"], ["fact_room_night", "2024-02-02"],
+        ["fact_room_night_history", "2024-02-01"], ["fact_room_night_history", "2024-02-02"]]
     assert world.etld.statement(wh.ETLD + "emit_refreshed.sql", 100, "1.0") == [["0"]]
     world.etld.query("update analytics_run.refresh_due set due_at = now()")
-    assert world.etld.statement(wh.ETLD + "emit_refreshed.sql", 100, "1.0") == [["2"]]
-    subject, key, envelope = world.rows("select subject, ordering_key, envelope from analytics_run.outbox where envelope like '%fact_room_night%'")[0]
+    assert world.etld.statement(wh.ETLD + "emit_refreshed.sql", 100, "1.0") == [["3"]]
+    subject, key, envelope = world.rows("select subject, ordering_key, envelope from analytics_run.outbox where envelope like '%\"fact_room_night\"%'")[0]
     payload = json.loads(envelope)["payload"]
     assert (subject, key) == ("melmastoon.analytics.projection.refreshed.v1", TENANT)
     assert payload["windows"] == [{"from": "2024-02-01", "to": "2024-02-02"}] and payload["rowsUpserted"] == 4
-    assert world.etld.statement(wh.ETLD + "status.sql")[0] == ["0", "0", "0", "0", "0", "0", "2", "0", "0"]
+    assert world.etld.statement(wh.ETLD + "status.sql")[0] == ["0", "0", "0", "0", "0", "0", "3", "0", "0"]
     assert [r[:3] for r in world.etld.statement(wh.ETLD + "pending_by_consumer.sql")] == [[c, "0", "0"] for c in (
         "ai", "audit", "funnel", "fx", "housekeeping", "lock", "none", "payment", "property", "reservation", "tenant")]
 

@@ -25,7 +25,7 @@ MICROSECOND = dt.timedelta(microseconds=1)
 REBUILDS = {
     "tenant": ["rebuild_tenant"],
     "property": ["rebuild_property", "rebuild_room_type", "rebuild_room", "rebuild_inventory_day"],
-    "reservation": ["rebuild_reservation"],
+    "reservation": ["rebuild_reservation", "rebuild_history"],
     "payment": ["rebuild_payment"],
     "housekeeping": ["rebuild_housekeeping"],
     "fx": ["rebuild_fx"],

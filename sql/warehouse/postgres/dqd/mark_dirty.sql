@@ -49,6 +49,9 @@ select cell.tenant_id, cell.table_name, cell.day
     select distinct f.tenant_id, 'fact_funnel', f.business_date
       from analytics_curated.fact_funnel f
      union
+    select distinct f.tenant_id, 'fact_room_night_history', f.stay_date
+      from analytics_curated.fact_room_night_history f
+     union
     select p.tenant_id, p.table_name, p.day
       from analytics_run.profile p
        ) as cell (tenant_id, table_name, day)

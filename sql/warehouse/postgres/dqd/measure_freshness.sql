@@ -21,7 +21,8 @@ select s.table_name, null::text as column_name, s.tenant_id,
        ('fact_ai_suggestion', 'ai'),
        ('fact_demand_forecast', 'ai'),
        ('fact_audit_event', 'audit'),
-       ('fact_funnel', 'funnel')
+       ('fact_funnel', 'funnel'),
+       ('fact_room_night_history', 'reservation')
        ) as source (table_name, consumer) on source.table_name = s.table_name
   left join lateral (
        select min(d.landed_at) as landed_at
