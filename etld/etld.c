@@ -57,6 +57,10 @@ static void start_work(struct etld *st)
 		st->janitor = janitor_new(st->daemon, st->control, st->warehouse);
 		st->events = control_new(st->daemon, st->control, st->warehouse,
 					 conf->poll_interval, conf->purge_grace);
+		st->signals = signals_new(st->daemon, st->warehouse,
+					  &(struct signals_options){conf->signals,
+								    conf->signals_interval,
+								    conf->signals_min_group});
 	}
 	if (!st->once && st->topic == NULL && st->bus == NULL)
 		log_warn("neither publish_topic nor bus_listen is set: the outbox keeps its rows");
@@ -167,8 +171,10 @@ int etld_open(struct daemon *d, struct etld *st, struct err *e)
 {
 	const struct etld_config *conf = daemon_conf(d);
 	struct event_base *base = daemon_base(d);
-	int r;
+	int r = signals_check(conf->signals, e);
 
+	if (r < 0)
+		return r;
 	st->daemon = d;
 	open_pools(st, conf);
 	r = etld_open_redis(st, e);
@@ -237,6 +243,7 @@ void etld_close(struct daemon *d, void *state)
 	janitor_stop(st->janitor);
 	control_stop(st->events);
 	relay_stop(st->relay);
+	signals_stop(st->signals);
 	schema_check_free(st->control_schema);
 	schema_check_free(st->warehouse_schema);
 	pgpool_free(st->warehouse); /* what still runs ends with -ECANCELED here */
@@ -247,6 +254,7 @@ void etld_close(struct daemon *d, void *state)
 	janitor_free(st->janitor);
 	control_free(st->events);
 	relay_free(st->relay);
+	signals_free(st->signals);
 	zsock_free(st->bus);
 	redisq_free(st->redis);
 	signer_free(st->signer);

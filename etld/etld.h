@@ -14,6 +14,7 @@
 #include "etld/publish.h"
 #include "etld/relay.h"
 #include "etld/scheduler.h"
+#include "etld/signals.h"
 
 struct etld {
 	struct daemon *daemon;
@@ -31,6 +32,7 @@ struct etld {
 	struct topic *topic;    /* NULL: not configured */
 	struct relay *relay;    /* NULL: nothing to publish to */
 	struct janitor *janitor;
+	struct signals *signals;
 	bool once;                        /* `etld run` */
 	struct scheduler_options options; /* what `etld run` asks for beside the settings */
 };

@@ -1,4 +1,4 @@
--- What was on the books at any instant.
+-- What was on the books at any instant, and the signals that are made of it.
 
 set local role analytics_owner;
 
@@ -52,5 +52,26 @@ insert into analytics_run.touched (consumer, tenant_id, kind, key)
 select 'reservation', tenant_id, 'all', ''
 from analytics_run.table_state
 where table_name = 'fact_reservation';
+
+-- ---- signals
+
+-- Whose signals are due when; a worker that takes a tenant first puts it off by a lease.
+create table analytics_run.signal_due (
+	tenant_id text collate "C" primary key,
+	due_at timestamptz not null
+) with (fillfactor = 70);
+
+-- What was said last of a property: the same is not said again.
+create table analytics_run.signal (
+	tenant_id text collate "C" not null,
+	signal text collate "C" not null,
+	property_id text collate "C" not null,
+	content_hash bytea not null,             -- of the payload without its asOf
+	event_id text collate "C" not null,
+	said_at timestamptz not null default now(),
+	primary key (tenant_id, signal, property_id)
+) with (fillfactor = 70);
+
+grant select, insert, update, delete on analytics_run.signal_due, analytics_run.signal to analytics_etld;
 
 reset role;
