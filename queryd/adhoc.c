@@ -1,7 +1,7 @@
 /*
  * Jobs of ad-hoc SQL; see adhoc.h.
  *
- *   read, passed by the gate ─▶ waits for its turn ─▶ runs ─▶ answered
+ *   read, passed by the gate ─▶ waits for its turn ─▶ admitted (cost.h) ─▶ runs ─▶ answered
  */
 #include "queryd/adhoc.h"
 
@@ -15,6 +15,8 @@
 #include "common/xalloc.h"
 #include "queryd/adhoc_result.h"
 #include "queryd/answer.h"
+#include "queryd/budget.h"
+#include "queryd/cost.h"
 #include "queryd/gate.h"
 #include "sql_gen.h"
 
@@ -48,7 +50,7 @@ struct adhoc_job {
 	struct adhoc *adhoc;
 	struct httpd_request *http; /* NULL: its client left, or was answered */
 	struct arena *arena;
-	const char *tenant_id, *scope;
+	const char *tenant_id, *scope, *actor_id, *query_id;
 	bool dry_run;
 	struct gate_params params;
 	struct gate_statement statement;
@@ -56,7 +58,10 @@ struct adhoc_job {
 	size_t ntables;
 	const char *table_list[1];
 	const char *values[GATE_PARAMS_MAX];
-	struct sql_stmt cursor, fetch; /* unnamed */
+	struct sql_stmt text, cursor, fetch; /* unnamed */
+	struct pgstmt reading;               /* of text, to be estimated */
+	struct cost_question cost;
+	int64_t charged;
 	struct pgstmt stmts[STMTS];
 	enum quality quality;
 	char key[2 * HASH_SHA256_LEN + 1];
@@ -145,11 +150,33 @@ static void leave(struct adhoc_job *j)
 
 /* ---- the answer */
 
-static void end_problem(struct adhoc_job *j, enum problem_code code, const char *detail)
+static void account(struct adhoc_job *j, const char *outcome, bool refused, int64_t bytes,
+		    int64_t rows)
 {
-	metric_add(metrics_with(j->adhoc->outcomes, (const char *const[]){problem_name(code)}), 1);
+	int64_t took_us = j->started_mono_us != 0 ? clock_mono_us() - j->started_mono_us : 0;
+
+	cost_end(j->adhoc->st->cost, j->charged,
+		 &(struct querylog_entry){.tenant_id = j->tenant_id,
+					  .actor_id = j->actor_id,
+					  .query_id = j->query_id,
+					  .hash = j->key,
+					  .kind = "sql",
+					  .outcome = outcome,
+					  .cache = "BYPASS",
+					  .refused = refused,
+					  .bytes = bytes,
+					  .duration_us = took_us,
+					  .rows = rows});
+	metric_add(metrics_with(j->adhoc->outcomes, (const char *const[]){outcome}), 1);
+}
+
+/* bytes: read until then, -1 when that is not known. */
+static void end_problem(struct adhoc_job *j, enum problem_code code, const char *detail,
+			int64_t bytes)
+{
+	account(j, problem_name(code), cost_is_refusal(code), bytes, 0);
 	if (j->http != NULL)
-		httpd_reply_problem(j->http, code, detail);
+		budget_reply_problem(j->http, code, detail);
 	leave(j);
 }
 
@@ -193,17 +220,23 @@ static void write_data(const struct adhoc_job *j, const struct pgresult *r, int6
 	jw_end(&w);
 }
 
-static void answer(struct adhoc_job *j, const struct pgresult *r)
+static int64_t bytes_read(const struct pgresult *r)
 {
 	int64_t blocks = pgresult_i64(r, QUERY_RESULT + BLOCKS_AFTER, 0, 0) -
 			 pgresult_i64(r, QUERY_RESULT + BLOCKS_BEFORE, 0, 0);
+
+	return blocks > 0 ? blocks * BLOCK_BYTES : 0;
+}
+
+static void answer(struct adhoc_job *j, const struct pgresult *r)
+{
 	struct strbuf data = STRBUF_INIT;
 	char versions[CACHE_VERSIONS_MAX];
 	int64_t version = versions_of(j, r, versions);
 	struct answer a = {.key = j->key,
 			   .versions = versions,
 			   .cache = "BYPASS",
-			   .bytes = blocks > 0 ? blocks * BLOCK_BYTES : 0,
+			   .bytes = bytes_read(r),
 			   .now_us = pgresult_i64(r, QUERY_RESULT + PENDING, 0, 0),
 			   .quality = j->quality,
 			   .db_us = clock_mono_us() - j->started_mono_us};
@@ -214,46 +247,79 @@ static void answer(struct adhoc_job *j, const struct pgresult *r)
 	a.data = strbuf_slice(&data);
 	metric_observe(j->adhoc->seconds, (double)a.db_us / 1e6);
 	metric_add(j->adhoc->bytes, a.bytes);
-	metric_add(metrics_with(j->adhoc->outcomes, (const char *const[]){"ok"}), 1);
+	account(j, "ok", false, a.bytes, (int64_t)pgresult_rows(r, QUERY_RESULT + FETCH));
 	if (j->http != NULL)
 		answer_send(j->http, &a);
 	strbuf_clear(&data);
 	leave(j);
 }
 
+static void end_error(struct adhoc_job *j, const struct err *e)
+{
+	const char *detail;
+	enum problem_code code = refusal_of(e, &detail);
+
+	if (strcmp(e->sqlstate, "42501") == 0) /* the gate let it pass: look at it */
+		log_error("ad-hoc query refused by the server", LOG_S("error", e->msg),
+			  LOG_S("tenant_id", j->tenant_id));
+	end_problem(j, code, detail, -1);
+}
+
 static void on_result(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct adhoc_job *j = arg;
-	const char *detail, *twice;
+	const char *twice;
 
 	OBJ_CHECK(j, ADHOC_MAGIC);
 	j->query = NULL;
 	if (e != NULL) {
-		enum problem_code code = refusal_of(e, &detail);
-
-		if (strcmp(e->sqlstate, "42501") == 0) /* the gate let it pass: look at it */
-			log_error("ad-hoc query refused by the server", LOG_S("error", e->msg),
-				  LOG_S("tenant_id", j->tenant_id));
-		end_problem(j, code, detail);
+		end_error(j, e);
 		return;
 	}
 	twice = adhoc_result_twice(r, QUERY_RESULT + FETCH);
 	if (pgresult_columns(r, QUERY_RESULT + FETCH) > COLUMNS_MAX)
-		end_problem(j, PROBLEM_QUERY_REJECTED, "A result may have 200 columns at most.");
+		end_problem(j, PROBLEM_QUERY_REJECTED, "A result may have 200 columns at most.",
+			    bytes_read(r));
 	else if (twice != NULL)
 		end_problem(j, PROBLEM_QUERY_REJECTED,
-			    "Two columns have the same name; name them with AS.");
+			    "Two columns have the same name; name them with AS.", bytes_read(r));
 	else
 		answer(j, r);
 }
 
 /* ---- running */
 
+static void on_admitted(void *arg, enum problem_code verdict, const char *detail, int64_t charged,
+			const struct err *e)
+{
+	struct adhoc_job *j = arg;
+	struct tenant *n;
+
+	OBJ_CHECK(j, ADHOC_MAGIC);
+	if (e != NULL) {
+		end_error(j, e);
+		return;
+	}
+	if (verdict != PROBLEM_COUNT) {
+		end_problem(j, verdict, detail, 0);
+		return;
+	}
+	n = tenants_find(j->adhoc->st->tenants, j->tenant_id);
+	if (n == NULL || j->http == NULL) {
+		cost_refund(j->adhoc->st->cost, j->tenant_id, charged);
+		end_problem(j, PROBLEM_UNAVAILABLE,
+			    "The tenant's data cannot be reached right now.", 0);
+		return;
+	}
+	j->charged = charged;
+	j->quality = tenant_quality(n, j->tables);
+	j->query = tenant_query(n, j->scope, j->stmts, STMTS, on_result, j);
+}
+
 static void run(struct adhoc_job *j, struct tenant *n)
 {
 	j->started_mono_us = clock_mono_us();
-	j->quality = tenant_quality(n, j->tables);
-	j->query = tenant_query(n, j->scope, j->stmts, STMTS, on_result, j);
+	cost_admit(j->adhoc->st->cost, n, &j->cost, on_admitted, j);
 }
 
 static void on_tenant_again(void *arg, const struct err *e)
@@ -263,7 +329,7 @@ static void on_tenant_again(void *arg, const struct err *e)
 	OBJ_CHECK(j, ADHOC_MAGIC);
 	if (e != NULL || j->http == NULL)
 		end_problem(j, PROBLEM_UNAVAILABLE,
-			    "The tenant's data cannot be reached right now.");
+			    "The tenant's data cannot be reached right now.", 0);
 	else
 		run(j, tenants_find(j->adhoc->st->tenants, j->tenant_id));
 }
@@ -363,6 +429,13 @@ static void prepare(struct adhoc_job *j)
 	for (size_t i = 0; i < j->params.n; i++)
 		j->values[i] = j->params.v[i].value;
 	make_key(j);
+	j->text = (struct sql_stmt){"", (int)j->params.n, j->statement.sql};
+	j->reading = (struct pgstmt){&j->text, j->values};
+	j->cost = (struct cost_question){.tenant_id = j->tenant_id,
+					 .scope = j->scope,
+					 .stmts = &j->reading,
+					 .n = 1,
+					 .dry = j->dry_run};
 	j->cursor = (struct sql_stmt){"", (int)j->params.n,
 				      arena_printf(j->arena, CURSOR_HEAD "%s", j->statement.sql)};
 	j->fetch = (struct sql_stmt){
@@ -394,6 +467,9 @@ static bool read_question(struct adhoc_job *j, const struct adhoc_question *q)
 	}
 	if (gate_check(slice_of(q->sql), &j->params, j->arena, &j->statement, &why) == 0)
 		return true;
+	j->statement = (struct gate_statement){.sql = q->sql};
+	make_key(j);
+	account(j, problem_name(PROBLEM_QUERY_REJECTED), true, 0, 0);
 	httpd_reply_problem(j->http, PROBLEM_QUERY_REJECTED,
 			    why.position == 0 ? why.detail
 					      : arena_printf(j->arena, "At character %d of sql: %s",
@@ -413,6 +489,8 @@ void adhoc_serve(const struct call *c, const struct adhoc_question *q)
 				.dry_run = q->dry_run};
 	j->tenant_id = arena_strdup(j->arena, c->principal->tenant_id);
 	j->scope = arena_strdup(j->arena, c->principal->scope);
+	j->actor_id = arena_strdup(j->arena, c->principal->user_id);
+	j->query_id = q->query_id != NULL ? arena_strdup(j->arena, q->query_id) : NULL;
 	if (!read_question(j, q)) {
 		job_free(j);
 		return;

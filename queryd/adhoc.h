@@ -21,6 +21,7 @@ void adhoc_free(struct adhoc *a); /* after every query has ended */
 struct adhoc_question {
 	const char *sql;
 	const struct json *params[2]; /* each may be NULL; of one name the latter counts */
+	const char *query_id;         /* of a saved one; NULL: none */
 	bool dry_run;
 	int64_t deadline_ms;
 };

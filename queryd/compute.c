@@ -3,7 +3,7 @@
  *
  *   read ─▶ looked up ─┬─ hit ──────────────────────────────▶ answered
  *                      ├─ an equal job runs ─▶ waits for it ─▶ answered
- *                      └─ runs ─▶ stored in the cache ───────▶ answered, and who waits for it
+ *                      └─ admitted (cost.h) ─▶ runs ─▶ stored ─▶ answered, and who waits for it
  */
 #include "queryd/compute.h"
 
@@ -15,6 +15,7 @@
 #include "common/metrics.h"
 #include "common/timestamp.h"
 #include "common/xalloc.h"
+#include "queryd/cost.h"
 #include "queryd/cursor.h"
 #include "queryd/result.h"
 
@@ -34,7 +35,10 @@ struct compute_job {
 	struct metric_set *platform, *own; /* held for the request's metrics */
 	const struct request *request;
 	struct run run;
-	const char *tenant_id, *scope;
+	const char *tenant_id, *scope, *actor_id;
+	struct cost_question cost;
+	int64_t charged;
+	bool starting, ended; /* inside compute_run(), which frees it */
 	char key[CACHE_KEY_LEN + 1], question[CACHE_KEY_LEN + 1], versions[CACHE_VERSIONS_MAX];
 	enum quality quality;
 	bool partial;
@@ -163,15 +167,23 @@ enum problem_code compute_problem(const struct err *e)
 
 /* ---- the end of a job */
 
-static void end(struct compute_job *j, const struct compute_outcome *o)
+static void job_free(struct compute_job *j)
 {
-	if (j->fn != NULL)
-		j->fn(j->arg, o);
 	metric_set_unref(j->platform);
 	metric_set_unref(j->own);
 	arena_free(j->arena);
 	j->magic = 0;
 	free(j);
+}
+
+static void end(struct compute_job *j, const struct compute_outcome *o)
+{
+	if (j->fn != NULL)
+		j->fn(j->arg, o);
+	if (j->starting)
+		j->ended = true;
+	else
+		job_free(j);
 }
 
 static void end_problem(struct compute_job *j, enum problem_code code, const char *detail)
@@ -212,6 +224,30 @@ static void end_all(struct compute_job *j, const struct answer *a, enum problem_
 
 /* ---- computing */
 
+/* Settles and logs what the job cost; bytes -1: not known. */
+static void account(struct compute_job *j, const char *outcome, bool refused, int64_t bytes,
+		    int64_t rows)
+{
+	cost_end(j->compute->st->cost, j->charged,
+		 &(struct querylog_entry){.tenant_id = j->tenant_id,
+					  .actor_id = j->actor_id,
+					  .hash = j->question,
+					  .kind = "structured",
+					  .outcome = outcome,
+					  .cache = j->cache,
+					  .refused = refused,
+					  .bytes = bytes,
+					  .duration_us = clock_mono_us() - j->started_mono_us,
+					  .rows = rows});
+}
+
+static void fail_all(struct compute_job *j, enum problem_code code, const char *detail,
+		     int64_t bytes)
+{
+	account(j, problem_name(code), cost_is_refusal(code), bytes, 0);
+	end_all(j, NULL, code, detail);
+}
+
 static struct slice seal_key(const struct compute *c)
 {
 	const struct queryd_config *conf = daemon_conf(c->st->daemon);
@@ -234,16 +270,17 @@ static void on_computed(void *arg, const struct pgresult *r, const struct err *e
 	OBJ_CHECK(j, JOB_MAGIC);
 	j->query = NULL;
 	if (e != NULL) {
-		end_all(j, NULL, compute_problem(e), "The query could not be answered in time.");
+		fail_all(j, compute_problem(e), "The query could not be answered in time.", -1);
 		return;
 	}
+	run_report(&j->run, r, &report);
 	if (run_cells(&j->run, r, (size_t)conf->result_cells, j->arena, &cells, &bad) < 0) {
-		end_all(j, NULL, PROBLEM_QUERY_REJECTED, bad.msg);
+		fail_all(j, PROBLEM_QUERY_REJECTED, bad.msg, report.bytes);
 		return;
 	}
 	table = table_new(cells, j->question, seal_key(c), j->arena);
 	ASSERT(table != NULL); /* compute_run() has looked at the cursor */
-	run_report(&j->run, r, &report);
+	account(j, "ok", false, report.bytes, (int64_t)table_rows(table));
 	result_write(&j->run, table, &report, &data);
 	cache_store(c->st->cache, j->tenant_id, j->run.tables, report.versions, j->key,
 		    strbuf_slice(&data));
@@ -277,6 +314,38 @@ static struct compute_job *find_leader(const struct compute_job *j)
 	return NULL;
 }
 
+static bool awaited(const struct compute_job *leader)
+{
+	return leader->fn != NULL || !TAILQ_EMPTY(&leader->waiters);
+}
+
+static void on_admitted(void *arg, enum problem_code verdict, const char *detail, int64_t charged,
+			const struct err *e)
+{
+	struct compute_job *j = arg;
+	struct queryd *st = j->compute->st;
+	struct tenant *n;
+
+	OBJ_CHECK(j, JOB_MAGIC);
+	if (e != NULL) {
+		fail_all(j, compute_problem(e), "The query could not be answered in time.", 0);
+		return;
+	}
+	if (verdict != PROBLEM_COUNT) {
+		fail_all(j, verdict, detail, 0);
+		return;
+	}
+	n = tenants_find(st->tenants, j->tenant_id);
+	if (n == NULL || !awaited(j)) {
+		cost_refund(st->cost, j->tenant_id, charged);
+		end_all(j, NULL, PROBLEM_UNAVAILABLE,
+			"The tenant's data cannot be reached right now.");
+		return;
+	}
+	j->charged = charged;
+	j->query = tenant_query(n, j->scope, j->run.stmts, j->run.nstmts, on_computed, j);
+}
+
 static void run_job(struct compute_job *j, struct tenant *n)
 {
 	struct compute_job *leader = find_leader(j);
@@ -288,7 +357,11 @@ static void run_job(struct compute_job *j, struct tenant *n)
 	}
 	j->started_mono_us = clock_mono_us();
 	TAILQ_INSERT_TAIL(&j->compute->running, j, link);
-	j->query = tenant_query(n, j->scope, j->run.stmts, j->run.nstmts, on_computed, j);
+	/* one that asks for what was known once may read other tables: planned as it is */
+	j->cost = (struct cost_question){
+		.tenant_id = j->tenant_id, .scope = j->scope, .frozen = j->request->as_of == NULL};
+	j->cost.stmts = run_reading(&j->run, &j->cost.n);
+	cost_admit(j->compute->st->cost, n, &j->cost, on_admitted, j);
 }
 
 static void on_tenant_again(void *arg, const struct err *e)
@@ -335,11 +408,6 @@ static void on_looked_up(void *arg, enum cache_outcome outcome, const char *vers
 
 /* ---- starting and leaving */
 
-static bool awaited(const struct compute_job *leader)
-{
-	return leader->fn != NULL || !TAILQ_EMPTY(&leader->waiters);
-}
-
 void compute_cancel(struct compute_job *j)
 {
 	struct compute_job *leader = j->leader;
@@ -352,10 +420,11 @@ void compute_cancel(struct compute_job *j)
 	} else {
 		leader = j;
 	}
-	if (leader->query != NULL && !awaited(leader)) {
-		leader->given_up = true;
+	if (awaited(leader))
+		return;
+	leader->given_up = true;
+	if (leader->query != NULL)
 		query_cancel(leader->query);
-	}
 }
 
 struct compute_job *compute_run(const struct call *c, const struct request *r, struct arena *a,
@@ -379,6 +448,7 @@ struct compute_job *compute_run(const struct call *c, const struct request *r, s
 		j->own = metric_set_ref(tenant_metrics(c->tenant));
 	j->tenant_id = arena_strdup(a, c->principal->tenant_id);
 	j->scope = arena_strdup(a, c->principal->scope);
+	j->actor_id = arena_strdup(a, c->principal->user_id);
 	j->partial = compute_resolve(c, resolved, a);
 	run_prepare(&j->run, resolved, a);
 	j->quality = tenant_quality(c->tenant, j->run.tables);
@@ -398,8 +468,13 @@ struct compute_job *compute_run(const struct call *c, const struct request *r, s
 						 .nviolations = 1});
 		return NULL;
 	}
+	j->starting = true;
 	cache_lookup(c->st->cache, j->tenant_id, j->run.tables, j->key, on_looked_up, j);
-	return j;
+	j->starting = false;
+	if (!j->ended)
+		return j;
+	job_free(j);
+	return NULL;
 }
 
 struct compute_job *compute_start(const struct call *c, const struct json *query, compute_fn fn,

@@ -33,7 +33,8 @@ typedef void (*compute_fn)(void *arg, const struct compute_outcome *o);
 /*
  * Runs a structured query, the `query` of queries:run, for the caller: his properties, his cache
  * entries. The JSON is not needed afterwards, nor is the call. `fn` is called exactly once: from
- * inside the call when the query is at fault, and then NULL is returned; else later.
+ * inside the call when the query is at fault or refused at once, and then NULL is returned; else
+ * later.
  */
 struct compute_job *compute_start(const struct call *c, const struct json *query, compute_fn fn,
 				  void *arg);

@@ -38,9 +38,16 @@ static int start(struct daemon *d, void *state, struct err *e)
 	return r;
 }
 
-static void on_idle(void *arg)
+static void on_settled(void *arg)
 {
 	daemon_drained(arg);
+}
+
+static void on_idle(void *arg)
+{
+	struct queryd *st = arg;
+
+	queryd_settle(st, on_settled, st->daemon);
 }
 
 static void drain(struct daemon *d, void *state)
@@ -48,7 +55,7 @@ static void drain(struct daemon *d, void *state)
 	struct queryd *st = state;
 
 	if (st->http != NULL)
-		httpd_drain(st->http, on_idle, d);
+		httpd_drain(st->http, on_idle, st);
 	else /* a one-shot */
 		daemon_drained(d);
 }

@@ -14,7 +14,9 @@
 #include "common/zsock.h"
 #include "queryd/access.h"
 #include "queryd/adhoc.h"
+#include "queryd/budget.h"
 #include "queryd/compute.h"
+#include "queryd/cost.h"
 #include "queryd/courier.h"
 #include "queryd/routes.h"
 #include "sql_gen.h"
@@ -87,6 +89,8 @@ static void schema_ok(struct queryd *st)
 		return;
 	st->watch = watch_new(st->daemon, st->warehouse, st->redis, st->cache);
 	st->courier = courier_new(st->daemon, st->control, st->warehouse);
+	st->budget = budget_new(st);
+	st->cost = cost_new(st);
 	st->registry = registry_new(st->daemon, st->control, on_registry, st);
 }
 
@@ -208,6 +212,14 @@ int queryd_open(struct daemon *d, struct queryd *st, struct err *e)
 	return 0;
 }
 
+void queryd_settle(struct queryd *st, void (*fn)(void *arg), void *arg)
+{
+	if (st->cost != NULL)
+		cost_settle(st->cost, fn, arg);
+	else
+		fn(arg);
+}
+
 void queryd_close(struct daemon *d, void *state)
 {
 	struct queryd *st = state;
@@ -218,6 +230,8 @@ void queryd_close(struct daemon *d, void *state)
 	watch_stop(st->watch);
 	registry_stop(st->registry);
 	courier_stop(st->courier);
+	budget_stop(st->budget);
+	cost_stop(st->cost);
 	schema_check_free(st->control_schema);
 	schema_check_free(st->warehouse_schema);
 	/* what still runs ends with -ECANCELED: lookups first, since a query may follow them */
@@ -231,6 +245,8 @@ void queryd_close(struct daemon *d, void *state)
 	watch_free(st->watch);
 	registry_free(st->registry);
 	courier_free(st->courier);
+	cost_free(st->cost);
+	budget_free(st->budget);
 	cache_free(st->cache);
 	jwks_free(st->jwks);
 }

@@ -12,7 +12,9 @@
 #include "queryd/watch.h"
 
 struct adhoc;
+struct budget;
 struct compute;
+struct cost;
 struct courier;
 
 struct queryd {
@@ -31,11 +33,15 @@ struct queryd {
 	struct compute *compute;
 	struct adhoc *adhoc;
 	struct courier *courier;
+	struct budget *budget;
+	struct cost *cost;
 	bool ready; /* the registry is loaded: requests are served */
 };
 
 /* Opens the parts; those that read tables start when both schemas are right. */
 int queryd_open(struct daemon *d, struct queryd *st, struct err *e) MUST_CHECK;
+/* Nothing is asked any more: what is owed is written, then fn is called. */
+void queryd_settle(struct queryd *st, void (*fn)(void *arg), void *arg);
 void queryd_close(struct daemon *d, void *state);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "queryd/budget.h"
 #include "queryd/catalog.h"
 #include "queryd/checks.h"
 #include "queryd/dashboards.h"
@@ -91,6 +92,7 @@ static const struct access_route routes[] = {
 	{PUT("/queries/{id}"), PERMISSION_AUTHOR, saved_replace, NULL},
 	{DELETE("/queries/{id}"), PERMISSION_AUTHOR, saved_delete, NULL},
 	{GET("/queries/{id}/history"), PERMISSION_AUTHOR, saved_history, page},
+	{GET("/budget"), PERMISSION_BUDGET_ADMIN, budget_serve, NULL},
 };
 
 /* Without a token. */

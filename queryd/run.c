@@ -181,6 +181,12 @@ static size_t first_source(const struct run *run)
 	return QUERY_RESULT + FIRST_SOURCE + (run->request->currency != NULL);
 }
 
+const struct pgstmt *run_reading(const struct run *run, size_t *ret_n)
+{
+	*ret_n = run->nsources * run->nwindows;
+	return &run->stmts[first_source(run) - QUERY_RESULT];
+}
+
 /* One result of a source on its way into the cells. */
 struct feed {
 	const struct run *run;

@@ -39,6 +39,8 @@ void run_prepare(struct run *run, const struct request *r, struct arena *a);
  * of exchange is missing: a sentence for the client. */
 int run_cells(const struct run *run, const struct pgresult *r, size_t max, struct arena *a,
 	      struct cells **ret, struct err *e) MUST_CHECK;
+/* The statements that read facts. */
+const struct pgstmt *run_reading(const struct run *run, size_t *ret_n);
 void run_report(const struct run *run, const struct pgresult *r, struct run_report *ret);
 
 #endif

@@ -2,8 +2,10 @@
 #include "queryd/structured.h"
 
 #include "queryd/adhoc.h"
+#include "queryd/budget.h"
 #include "queryd/caller.h"
 #include "queryd/compute.h"
+#include "queryd/cost.h"
 #include "queryd/result.h"
 #include "queryd/saved.h"
 
@@ -29,7 +31,7 @@ static void reply(struct httpd_request *http, const struct compute_outcome *o)
 	else if (o->nviolations > 0)
 		httpd_reply_violations(http, o->violations, o->nviolations);
 	else
-		httpd_reply_problem(http, o->code, o->detail);
+		budget_reply_problem(http, o->code, o->detail);
 }
 
 static void on_outcome(void *arg, const struct compute_outcome *o)
@@ -187,35 +189,80 @@ static bool read_envelope(const struct call *c, const struct json *body, struct 
 	return faults.n == 0;
 }
 
-/* The result that it would be, without rows: what it is made of and for which dates. */
-static void reply_dry(const struct call *c, struct request *r, struct arena *a)
-{
-	struct strbuf data = STRBUF_INIT;
+/* A structured query that is only looked at; in the arena, with its request. */
+struct looking {
+	struct call call;
+	struct arena *arena;
+	struct request *request;
 	struct run run;
-	const struct cells *cells;
-	bool partial = compute_resolve(c, r, a);
+	struct cost_question cost;
+	bool partial;
+};
+
+/* The result that it would be, without rows: what it is made of and for which dates. */
+static void reply_dry(const struct looking *k)
+{
+	const struct call *c = &k->call;
+	struct tenant *n = tenants_find(c->st->tenants, c->principal->tenant_id);
+	struct strbuf data = STRBUF_INIT;
+	const struct cells *cells = cells_new(k->request, 0, k->arena);
 	char key[CACHE_KEY_LEN + 1];
 	int64_t now_us, oldest_us;
 
-	r->cursor = NULL;
-	run_prepare(&run, r, a);
-	cells = cells_new(r, 0, a);
 	cache_key(&(struct cache_scope){.tenant_id = c->principal->tenant_id,
 					.properties = c->principal->scope,
 					.permissions = c->principal->permissions,
-					.request = r},
+					.request = k->request},
 		  key);
-	result_write(&run, table_new(cells, "", (struct slice){"", 0}, a), NULL, &data);
+	result_write(&k->run, table_new(cells, "", (struct slice){"", 0}, k->arena), NULL, &data);
 	watch_pending(c->st->watch, c->principal->tenant_id, &now_us, &oldest_us);
-	answer_send(c->http, &(struct answer){.data = strbuf_slice(&data),
-					      .key = key,
-					      .versions = "",
-					      .cache = "BYPASS",
-					      .now_us = now_us,
-					      .oldest_us = oldest_us,
-					      .quality = tenant_quality(c->tenant, run.tables),
-					      .partial = partial});
+	answer_send(c->http,
+		    &(struct answer){.data = strbuf_slice(&data),
+				     .key = key,
+				     .versions = "",
+				     .cache = "BYPASS",
+				     .now_us = now_us,
+				     .oldest_us = oldest_us,
+				     .quality = n != NULL ? tenant_quality(n, k->run.tables) : 0,
+				     .partial = k->partial});
 	strbuf_clear(&data);
+}
+
+static void on_judged(void *arg, enum problem_code verdict, const char *detail, int64_t charged,
+		      const struct err *e)
+{
+	struct looking *k = arg;
+	struct arena *a = k->arena;
+
+	(void)charged;
+	if (e != NULL)
+		httpd_reply_problem(k->call.http, compute_problem(e),
+				    "The query could not be answered in time.");
+	else if (verdict != PROBLEM_COUNT)
+		budget_reply_problem(k->call.http, verdict, detail);
+	else
+		reply_dry(k);
+	arena_free(a);
+}
+
+/* Takes the arena. */
+static void look(const struct call *c, const struct request *r, struct arena *a)
+{
+	struct looking *k = arena_alloc(a, sizeof(*k));
+
+	k->call = caller_keep(c);
+	k->arena = a;
+	k->request = arena_alloc(a, sizeof(*k->request));
+	*k->request = *r;
+	k->request->cursor = NULL;
+	k->partial = compute_resolve(c, k->request, k->arena);
+	run_prepare(&k->run, k->request, a);
+	k->cost = (struct cost_question){.tenant_id = k->call.principal->tenant_id,
+					 .scope = k->call.principal->scope,
+					 .frozen = r->as_of == NULL,
+					 .dry = true};
+	k->cost.stmts = run_reading(&k->run, &k->cost.n);
+	cost_admit(c->st->cost, c->tenant, &k->cost, on_judged, k);
 }
 
 /* Frees or passes on the arena. */
@@ -226,24 +273,26 @@ static void run_query(const struct call *c, const struct json *query, const stru
 	struct request request;
 	bool ok = compute_read(c, query, a, &request, &problem) == 0;
 
-	if (ok && !e->dry_run) {
+	if (ok && e->dry_run) {
+		look(c, &request, a);
+	} else if (ok) {
 		start(c, &request, a, e->deadline_ms);
-		return;
-	}
-	if (ok)
-		reply_dry(c, &request, a);
-	else
+	} else {
 		reply(c->http, &problem);
-	arena_free(a);
+		arena_free(a);
+	}
 }
 
 static void run_sql(const struct call *c, const struct json *sql, const struct json *saved_params,
 		    const struct envelope *e)
 {
-	adhoc_serve(c, &(struct adhoc_question){.sql = json_string_or_null(sql),
-						.params = {saved_params, e->params},
-						.dry_run = e->dry_run,
-						.deadline_ms = e->deadline_ms});
+	adhoc_serve(c, &(struct adhoc_question){
+			       .sql = json_string_or_null(sql),
+			       .params = {saved_params, e->params},
+			       .query_id = e->query_id != NULL ? json_string_or_null(e->query_id)
+							       : NULL,
+			       .dry_run = e->dry_run,
+			       .deadline_ms = e->deadline_ms});
 }
 
 /* A run that waits for its saved query; in the request's arena. */

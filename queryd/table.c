@@ -377,6 +377,11 @@ void table_write_rows(const struct table *t, struct json_writer *w)
 	jw_end(w);
 }
 
+size_t table_rows(const struct table *t)
+{
+	return t->to - t->from;
+}
+
 void table_write_parts(const struct table *t, struct json_writer *w)
 {
 	const struct metric_def *m = t->request->metrics[0];

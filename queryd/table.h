@@ -26,6 +26,7 @@ struct table *table_new(const struct cells *c, const char *context, struct slice
 void table_write_columns(const struct table *t, struct json_writer *w);
 void table_write_rows(const struct table *t, struct json_writer *w);
 void table_write_totals(const struct table *t, struct json_writer *w);
+size_t table_rows(const struct table *t); /* that table_write_rows writes */
 /* The sums behind the rows: [{…, numerator, denominator}], of the first metric. */
 void table_write_parts(const struct table *t, struct json_writer *w);
 /* The cursor of the next page, NULL on the last one. */

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/hash.h"
+#include "queryd/budget.h"
 #include "queryd/caller.h"
 #include "queryd/compute.h"
 #include "queryd/dashboards.h"
@@ -171,7 +172,7 @@ static void reply_one(struct rendering *k)
 	set_headers(http, t->failed ? NULL : t->etag, t->cache != NULL ? t->cache : "BYPASS",
 		    t->bytes);
 	if (t->failed)
-		httpd_reply_problem(http, t->code, t->detail);
+		budget_reply_problem(http, t->code, t->detail);
 	else if (answer_tag_listed(httpd_header(http, "If-None-Match"), t->etag))
 		httpd_reply(http, 304, NULL, (struct slice){NULL, 0});
 	else

@@ -31,7 +31,7 @@ def document():
 
 @pytest.fixture(scope="module")
 def admin(stack, random_hotel):
-    return User(stack, random_hotel.tenant, "document")
+    return User(stack, random_hotel.tenant, "document", "tenant.owner")
 
 
 def test_the_document_is_sound(document):
@@ -150,7 +150,7 @@ class Asker:
     def __init__(self, document, stack, hotel, seed):
         self.document, self.stack, self.rng = document, stack, random.Random(seed)
         properties = [hotel.id("ppt", key) for key in ("kabul", "dushanbe")]
-        self.tokens = [User(stack, hotel.tenant, "document").token] * 12 + [
+        self.tokens = [User(stack, hotel.tenant, "document", "tenant.owner").token] * 12 + [
             User(stack, hotel.tenant, "document", "staff", properties[:1]).token,
             User(stack, hotel.tenant, "colleague", "manager", properties).token,
             User(stack, hotel.tenant, "nobody", "staff").token,

@@ -1,0 +1,3 @@
+-- Removes what is older than 30 days.
+-- rows: 1 (count)
+select analytics.forget_query_log() as count;
