@@ -9,6 +9,7 @@ become its children, so that it learns their exit codes.
 """
 
 import atexit
+import contextlib
 import ctypes
 import functools
 import http.client
@@ -259,3 +260,19 @@ def reap(pid):
         return os.waitstatus_to_exitcode(status)
     except ChildProcessError:
         return None
+
+
+@contextlib.contextmanager
+def another_queryd(stack, **settings):
+    """The url of one more queryd beside that of the stack, with settings of its own."""
+    options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+    queryd = subprocess.Popen([os.path.join(BIN, "queryd"), "-c", stack.path("etc", "queryd.conf"), "-o",
+                               "listen=127.0.0.1:0", *options], stderr=subprocess.PIPE, text=True)
+    try:
+        lines = (json.loads(line) for line in queryd.stderr)
+        url = "http://" + next(line["listen"] for line in lines if line["message"] == "ready")
+        wait_until(lambda: http_request("GET", url + "/ready").status == 200)
+        yield url
+    finally:
+        queryd.terminate()
+        assert FAULTS[0] not in queryd.stderr.read() and queryd.wait(30) == 0

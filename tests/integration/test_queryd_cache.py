@@ -1,16 +1,14 @@
 """The cache of queryd, the age of its answers, and what it does while a neighbour is away or slow."""
 
-import contextlib
 import datetime as dt
 import fractions
-import json
 import os
 import signal
 import subprocess
 
 import pytest
 
-from harness import BIN, FAULTS, Stack, http_request, wait_until
+from harness import Stack, another_queryd, http_request, wait_until
 from hotel import API, CODES, STAYED, UTC, WINDOW, Hotel, compute
 
 
@@ -132,22 +130,6 @@ def test_postgres_comes_and_goes(own):
     assert gone.headers["Retry-After"]
     own.up()
     wait_until(lambda: own.compute(token, "rooms_sold", dateRange=WINDOW, granularity="day").status == 200)
-
-
-@contextlib.contextmanager
-def another_queryd(stack, **settings):
-    """The url of one more queryd beside that of the stack, with settings of its own."""
-    options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
-    queryd = subprocess.Popen([os.path.join(BIN, "queryd"), "-c", stack.path("etc", "queryd.conf"), "-o",
-                               "listen=127.0.0.1:0", *options], stderr=subprocess.PIPE, text=True)
-    try:
-        lines = (json.loads(line) for line in queryd.stderr)
-        url = "http://" + next(line["listen"] for line in lines if line["message"] == "ready")
-        wait_until(lambda: http_request("GET", url + "/ready").status == 200)
-        yield url
-    finally:
-        queryd.terminate()
-        assert FAULTS[0] not in queryd.stderr.read() and queryd.wait(30) == 0
 
 
 def test_a_slow_query_ends(stack):
