@@ -18,6 +18,7 @@
 #include "queryd/budget.h"
 #include "queryd/cost.h"
 #include "queryd/gate.h"
+#include "queryd/snapshot.h"
 #include "sql_gen.h"
 
 #define ADHOC_MAGIC OBJ_MAGIC('H')
@@ -51,6 +52,7 @@ struct adhoc_job {
 	struct httpd_request *http; /* NULL: its client left, or was answered */
 	struct arena *arena;
 	const char *tenant_id, *scope, *actor_id, *query_id;
+	const struct snapshot_order *snapshot; /* in the request's arena */
 	bool dry_run;
 	struct gate_params params;
 	struct gate_statement statement;
@@ -248,7 +250,9 @@ static void answer(struct adhoc_job *j, const struct pgresult *r)
 	metric_observe(j->adhoc->seconds, (double)a.db_us / 1e6);
 	metric_add(j->adhoc->bytes, a.bytes);
 	account(j, "ok", false, a.bytes, (int64_t)pgresult_rows(r, QUERY_RESULT + FETCH));
-	if (j->http != NULL)
+	if (j->http != NULL && j->snapshot != NULL)
+		snapshot_send(j->snapshot, &a);
+	else if (j->http != NULL)
 		answer_send(j->http, &a);
 	strbuf_clear(&data);
 	leave(j);
@@ -486,6 +490,7 @@ void adhoc_serve(const struct call *c, const struct adhoc_question *q)
 				.adhoc = a,
 				.http = c->http,
 				.arena = arena_new(),
+				.snapshot = q->snapshot,
 				.dry_run = q->dry_run};
 	j->tenant_id = arena_strdup(j->arena, c->principal->tenant_id);
 	j->scope = arena_strdup(j->arena, c->principal->scope);

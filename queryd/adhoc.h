@@ -13,6 +13,7 @@
 #include "queryd/access.h"
 
 struct adhoc;
+struct snapshot_order;
 
 struct adhoc *adhoc_new(struct queryd *st) MUST_CHECK;
 void adhoc_free(struct adhoc *a); /* after every query has ended */
@@ -20,8 +21,9 @@ void adhoc_free(struct adhoc *a); /* after every query has ended */
 /* Not needed after the call. */
 struct adhoc_question {
 	const char *sql;
-	const struct json *params[2]; /* each may be NULL; of one name the latter counts */
-	const char *query_id;         /* of a saved one; NULL: none */
+	const struct json *params[2];          /* each may be NULL; of one name the latter counts */
+	const char *query_id;                  /* of a saved one; NULL: none */
+	const struct snapshot_order *snapshot; /* NULL: the answer is not kept */
 	bool dry_run;
 	int64_t deadline_ms;
 };

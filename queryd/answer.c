@@ -24,13 +24,15 @@ static void write_etag(const struct answer *a, char out[ETAG_MAX])
 /* If-None-Match: `*` or a list of tags; W/ does not count. */
 bool answer_tag_listed(const char *list, const char *etag)
 {
-	size_t len = strlen(etag + 2);
+	size_t len;
 
+	etag += strncmp(etag, "W/", 2) == 0 ? 2 : 0;
+	len = strlen(etag);
 	if (list == NULL)
 		return false;
 	if (strcmp(list, "*") == 0)
 		return true;
-	for (const char *at = list; (at = strstr(at, etag + 2)) != NULL; at += len) {
+	for (const char *at = list; (at = strstr(at, etag)) != NULL; at += len) {
 		/* quotes delimit tags, and a tag holds none */
 		if (at == list || strchr(" ,/", at[-1]) != NULL)
 			return true;
@@ -38,12 +40,11 @@ bool answer_tag_listed(const char *list, const char *etag)
 	return false;
 }
 
-static void set_headers(struct httpd_request *http, const struct answer *a, const char *etag)
+void answer_set_headers(struct httpd_request *http, const struct answer *a)
 {
 	char text[96];
 	int64_t total_us = clock_mono_us() - httpd_started_us(http);
 
-	httpd_set_header(http, "ETag", etag);
 	httpd_set_header(http, "Cache-Control", "private, no-cache");
 	httpd_set_header(http, "Vary", "Authorization");
 	httpd_set_header(http, "X-Cache", a->cache);
@@ -81,28 +82,36 @@ void answer_write_state(const struct answer *a, struct json_writer *w)
 	jw_bool(w, a->partial);
 }
 
-void answer_send(struct httpd_request *http, const struct answer *a)
+void answer_write(const struct answer *a, struct strbuf *out)
 {
-	struct strbuf body = STRBUF_INIT, tail = STRBUF_INIT;
+	struct strbuf tail = STRBUF_INIT;
 	struct json_writer w;
-	char etag[ETAG_MAX];
 
-	write_etag(a, etag);
-	set_headers(http, a, etag);
-	if (answer_tag_listed(httpd_header(http, "If-None-Match"), etag)) {
-		httpd_reply(http, 304, NULL, (struct slice){NULL, 0});
-		return;
-	}
 	jw_init(&w, &tail);
 	jw_object(&w);
 	answer_write_state(a, &w);
 	jw_end(&w);
 	/* {data} and {tail} become one object */
-	strbuf_reserve(&body, a->data.len + tail.len);
-	strbuf_append(&body, a->data.ptr, a->data.len - 1);
-	strbuf_append_char(&body, ',');
-	strbuf_append(&body, tail.ptr + 1, tail.len - 1);
-	httpd_reply_json(http, 200, &body);
+	strbuf_reserve(out, a->data.len + tail.len);
+	strbuf_append(out, a->data.ptr, a->data.len - 1);
+	strbuf_append_char(out, ',');
+	strbuf_append(out, tail.ptr + 1, tail.len - 1);
 	strbuf_clear(&tail);
+}
+
+void answer_send(struct httpd_request *http, const struct answer *a)
+{
+	struct strbuf body = STRBUF_INIT;
+	char etag[ETAG_MAX];
+
+	write_etag(a, etag);
+	httpd_set_header(http, "ETag", etag);
+	answer_set_headers(http, a);
+	if (answer_tag_listed(httpd_header(http, "If-None-Match"), etag)) {
+		httpd_reply(http, 304, NULL, (struct slice){NULL, 0});
+		return;
+	}
+	answer_write(a, &body);
+	httpd_reply_json(http, 200, &body);
 	strbuf_clear(&body);
 }

@@ -23,7 +23,10 @@ struct answer {
 
 /* What is added when answering, as members of an open object. */
 void answer_write_state(const struct answer *a, struct json_writer *w);
-/* Whether If-None-Match lists the (weak) tag; NULL: no. */
+/* The whole object. */
+void answer_write(const struct answer *a, struct strbuf *out);
+void answer_set_headers(struct httpd_request *http, const struct answer *a);
+/* Whether If-None-Match lists the tag, weak (W/"…") or not ("…"); NULL: no. */
 bool answer_tag_listed(const char *list, const char *etag);
 /* 200, or 304 when the client has it already. Ends the request. */
 void answer_send(struct httpd_request *http, const struct answer *a);

@@ -43,8 +43,8 @@ struct ledger {
 	char tenant_id[TENANT_MAX];
 	char day[16];       /* that `left` is of */
 	int64_t day_end_ms; /* monotonic */
-	int64_t left;       /* charged in the database and not spent; negative: the other way round */
-	int64_t used_ms;    /* when something was spent last */
+	int64_t left;    /* charged in the database and not spent; negative: the other way round */
+	int64_t used_ms; /* when something was spent last */
 	int64_t refused, refused_ms; /* fewest bytes that did not fit, and when; 0: none */
 	bool busy;                   /* a statement of it runs */
 	int64_t settling;            /* what that statement gives back */
@@ -125,9 +125,8 @@ static void turn_day(struct ledger *l)
 
 static void start(struct ledger *l, const struct pgstmt *stmts, size_t n, pgconn_fn fn)
 {
-	const struct query_target target = {.pool = l->budget->st->control,
-					    .tenant_id = l->tenant_id,
-					    .timeout_ms = LIMIT_MS};
+	const struct query_target target = {
+		.pool = l->budget->st->control, .tenant_id = l->tenant_id, .timeout_ms = LIMIT_MS};
 
 	l->busy = true;
 	(void)query_start(&target, stmts, n, fn, l);

@@ -116,7 +116,8 @@ static void on_charged(void *arg, enum problem_code verdict)
 		metric_add(a->cost->estimated, a->bytes);
 	end(a, verdict,
 	    verdict == PROBLEM_BUDGET_EXCEEDED
-		    ? "What the tenant may read in a day is used up; it begins anew at midnight UTC."
+		    ? "What the tenant may read in a day is used up; it begins anew at midnight "
+		      "UTC."
 		    : "What the tenant may read cannot be looked up right now.",
 	    NULL);
 }

@@ -46,8 +46,8 @@ typedef void (*cost_fn)(void *arg, enum problem_code verdict, const char *detail
 /* The tenant was found in this turn. */
 void cost_admit(struct cost *c, struct tenant *n, const struct cost_question *q, cost_fn fn,
 		void *arg);
-/* It ran (`charged` by cost_admit), or was refused (0). entry->bytes is what was read, -1 when it is
- * not known since it did not end: then it stays charged as estimated. */
+/* It ran (`charged` by cost_admit), or was refused (0). entry->bytes is what was read, -1 when it
+ * is not known since it did not end: then it stays charged as estimated. */
 void cost_end(struct cost *c, int64_t charged, const struct querylog_entry *entry);
 /* It was admitted and did not run after all. */
 void cost_refund(struct cost *c, const char *tenant_id, int64_t charged);

@@ -38,7 +38,7 @@ struct querylog {
 	struct courier *courier;
 	struct daemon_timer *timer, *forget_timer;
 	struct entry entries[ENTRIES_MAX];
-	size_t n, nsent; /* the first nsent are being written */
+	size_t n, nsent;    /* the first nsent are being written */
 	struct strbuf text; /* of those, until they are written: sent again it is the same */
 	int64_t computed;
 	struct metric *dropped;

@@ -1,7 +1,7 @@
 /*
  * What was computed and what was refused: analytics.query_log, and query.executed events of a
- * sample of the computed queries and of all that were refused. Answers from the cache are counted in
- * /metrics only.
+ * sample of the computed queries and of all that were refused. Answers from the cache are counted
+ * in /metrics only.
  *
  * Entries are kept in memory and written once a second; equal ones within it are one, so that a
  * tenant that repeats itself thousands of times is one row that says so. Beyond 200 different ones

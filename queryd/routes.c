@@ -14,6 +14,7 @@
 #include "queryd/records.h"
 #include "queryd/saved.h"
 #include "queryd/share.h"
+#include "queryd/snapshot.h"
 #include "queryd/structured.h"
 #include "queryd/widget_data.h"
 #include "queryd/widgets.h"
@@ -92,6 +93,7 @@ static const struct access_route routes[] = {
 	{PUT("/queries/{id}"), PERMISSION_AUTHOR, saved_replace, NULL},
 	{DELETE("/queries/{id}"), PERMISSION_AUTHOR, saved_delete, NULL},
 	{GET("/queries/{id}/history"), PERMISSION_AUTHOR, saved_history, page},
+	{GET("/snapshots/{id}"), PERMISSION_AUTHOR, snapshot_show, NULL},
 	{GET("/budget"), PERMISSION_BUDGET_ADMIN, budget_serve, NULL},
 };
 

@@ -8,12 +8,14 @@
 #include "queryd/cost.h"
 #include "queryd/result.h"
 #include "queryd/saved.h"
+#include "queryd/snapshot.h"
 
 #define DEADLINE_MAX_MS 60000
 
 /* One request that waits for its outcome; in the request's arena. */
 struct asking {
 	struct httpd_request *http;
+	const struct snapshot_order *snapshot; /* NULL: the answer is not kept */
 	struct compute_job *job;
 };
 
@@ -38,7 +40,10 @@ static void on_outcome(void *arg, const struct compute_outcome *o)
 {
 	const struct asking *k = arg;
 
-	reply(k->http, o);
+	if (k->snapshot != NULL && o->answer != NULL)
+		snapshot_send(k->snapshot, o->answer);
+	else
+		reply(k->http, o);
 }
 
 /* The client left, or its deadline passed: the answer is dropped. */
@@ -53,12 +58,13 @@ static void on_gone(void *arg)
 
 /* Takes the arena of the request. */
 static void start(const struct call *c, const struct request *r, struct arena *a,
-		  int64_t deadline_ms)
+		  int64_t deadline_ms, const struct snapshot_order *snapshot)
 {
 	struct asking *k = arena_alloc(httpd_arena(c->http), sizeof(*k));
 	struct compute_job *job;
 
 	k->http = c->http;
+	k->snapshot = snapshot;
 	httpd_set_deadline(c->http, deadline_ms, PROBLEM_QUERY_TIMEOUT);
 	job = compute_run(c, r, a, on_outcome, k);
 	if (job == NULL) /* answered, and k is gone with it */
@@ -124,7 +130,7 @@ void structured_compute(const struct call *c)
 	ok = body != NULL && read_metric(c, body, a, &request);
 	json_free(body);
 	if (ok)
-		start(c, &request, a, conf->query_timeout);
+		start(c, &request, a, conf->query_timeout, NULL);
 	else
 		arena_free(a);
 }
@@ -136,7 +142,7 @@ struct envelope {
 	const struct json *query, *sql;
 	const struct json *query_id; /* of a saved one, instead */
 	const struct json *params;   /* of SQL */
-	bool dry_run;
+	bool dry_run, snapshot;
 	int64_t deadline_ms;
 };
 
@@ -161,6 +167,9 @@ static void read_member(const struct json *body, size_t i, struct arena *a, stru
 	} else if (strcmp(name, "dryRun") == 0) {
 		if (json_bool(v, "dryRun", &ret->dry_run, NULL) < 0)
 			faults_add(f, a, "dryRun", "must be true or false");
+	} else if (strcmp(name, "snapshot") == 0) {
+		if (json_bool(v, "snapshot", &ret->snapshot, NULL) < 0)
+			faults_add(f, a, "snapshot", "must be true or false");
 	} else if (strcmp(name, "deadlineMs") == 0) {
 		if (json_i64(v, "deadlineMs", 1, DEADLINE_MAX_MS, &ret->deadline_ms, NULL) < 0)
 			faults_add(f, a, "deadlineMs", "must be an integer from 1 to %d",
@@ -184,6 +193,9 @@ static bool read_envelope(const struct call *c, const struct json *body, struct 
 			   "one of query, {metrics, dateRange, …}, sql and queryId is required");
 	if (faults.n == 0 && ret->params != NULL && ret->query != NULL)
 		faults_add(&faults, a, "params", "is only taken with sql or queryId");
+	if (faults.n == 0 && ret->snapshot && (ret->query_id == NULL || ret->dry_run))
+		faults_add(&faults, a, "snapshot",
+			   "is only taken with queryId, and not with dryRun");
 	if (faults.n > 0)
 		httpd_reply_violations(c->http, faults.v, faults.n);
 	return faults.n == 0;
@@ -265,6 +277,12 @@ static void look(const struct call *c, const struct request *r, struct arena *a)
 	cost_admit(c->st->cost, c->tenant, &k->cost, on_judged, k);
 }
 
+/* NULL: the answer is not to be kept. */
+static const struct snapshot_order *order_of(const struct call *c, const struct envelope *e)
+{
+	return e->snapshot ? snapshot_order(c, json_string_or_null(e->query_id)) : NULL;
+}
+
 /* Frees or passes on the arena. */
 static void run_query(const struct call *c, const struct json *query, const struct envelope *e,
 		      struct arena *a)
@@ -276,7 +294,7 @@ static void run_query(const struct call *c, const struct json *query, const stru
 	if (ok && e->dry_run) {
 		look(c, &request, a);
 	} else if (ok) {
-		start(c, &request, a, e->deadline_ms);
+		start(c, &request, a, e->deadline_ms, order_of(c, e));
 	} else {
 		reply(c->http, &problem);
 		arena_free(a);
@@ -291,6 +309,7 @@ static void run_sql(const struct call *c, const struct json *sql, const struct j
 			       .params = {saved_params, e->params},
 			       .query_id = e->query_id != NULL ? json_string_or_null(e->query_id)
 							       : NULL,
+			       .snapshot = order_of(c, e),
 			       .dry_run = e->dry_run,
 			       .deadline_ms = e->deadline_ms});
 }

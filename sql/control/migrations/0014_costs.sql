@@ -1,4 +1,5 @@
--- What queries cost: caps of single tenants, alarms of a day, and a log that is written in batches.
+-- What queries cost: caps of single tenants, alarms of a day, and a log that is written in batches. And
+-- results of saved queries that are kept as they were.
 
 set local role analytics_owner;
 
@@ -38,7 +39,29 @@ as $$
 	    on conflict (event_id) do nothing
 $$;
 
--- What is over: entries after 30 days, budgets after 90 unless they hold a tenant's own cap.
+-- The answer to a run of a saved query, as it was sent. It belongs to who asked for it, and to the properties
+-- that he saw then.
+create table analytics.query_snapshots (
+	snapshot_id text collate "C" primary key,
+	tenant_id text collate "C" not null,
+	owner_id text collate "C" not null,
+	scope text collate "C" not null,
+	query_id text collate "C" not null,
+	body text not null,
+	body_hash text collate "C" not null,     -- sha-256, hex
+	data_versions text collate "C" not null, -- of the tables that were read
+	created_at timestamptz not null default now(),
+	expires_at timestamptz not null default now() + interval '30 days'
+);
+create index query_snapshots_expiry on analytics.query_snapshots (expires_at);
+
+alter table analytics.query_snapshots enable row level security;
+create policy query_snapshots_tenant_isolation on analytics.query_snapshots to analytics_queryd
+	using (tenant_id = nullif(current_setting('analytics.tenant_id', true), ''))
+	with check (tenant_id = nullif(current_setting('analytics.tenant_id', true), ''));
+grant select, insert on analytics.query_snapshots to analytics_queryd;
+
+-- What is over: entries and snapshots after 30 days, budgets after 90 unless they hold a tenant's own cap.
 create function analytics.forget_query_log() returns bigint
 	language sql volatile security definer set search_path = pg_catalog
 as $$
@@ -46,6 +69,9 @@ as $$
 		delete from analytics.budgets b
 		 where b.day < current_date - 90
 		   and not b.own_cap),
+	snapshots as (
+		delete from analytics.query_snapshots s
+		 where s.expires_at <= now()),
 	over as (
 		select l.ctid
 		  from analytics.query_log l

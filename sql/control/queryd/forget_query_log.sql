@@ -1,3 +1,3 @@
--- Removes what is older than 30 days.
--- rows: 1 (count)
+-- Removes entries and snapshots that are older than 30 days.
+-- rows: 1 (count of entries)
 select analytics.forget_query_log() as count;
