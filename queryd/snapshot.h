@@ -1,7 +1,8 @@
 /*
- * Results that are kept as they were: a run of a saved query with `snapshot: true` stores its answer,
- * with its hash and the versions of the data, before it is sent. It is returned byte for byte for 30
- * days, to the user who asked for it while he sees the same properties; to others it is not there.
+ * Results that are kept as they were: a run of a saved query with `snapshot: true` stores its
+ * answer, with its hash and the versions of the data, before it is sent. It is returned byte for
+ * byte for 30 days, to the user who asked for it while he sees the same properties; to others it is
+ * not there.
  */
 #ifndef QUERYD_SNAPSHOT_H
 #define QUERYD_SNAPSHOT_H
