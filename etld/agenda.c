@@ -6,7 +6,6 @@
 
 #define AGENDA_TASKS_MAX 1024
 #define CREDIT_MAX_US    5000000 /* a long quiet time is not saved up */
-#define BACKFILL_SHARE   10      /* one part in so many */
 
 static const struct backoff rests[] = {
 	[REST_TAKEN] = {.base_ms = 20, .cap_ms = 60},
@@ -30,7 +29,8 @@ struct history {
 };
 
 struct agenda {
-	int portions_max;
+	struct agenda_options options;
+	int64_t portions_after_ms; /* the pause ends */
 	uint64_t turns;
 	int64_t credit_us, portion_us; /* owed to backfill; what a portion takes, about */
 	size_t nitems, nhistory;
@@ -73,11 +73,11 @@ static struct history *remember(struct agenda *a, struct task t)
 	return &a->history[i];
 }
 
-struct agenda *agenda_new(int portions_max)
+struct agenda *agenda_new(const struct agenda_options *o)
 {
 	struct agenda *a = xcalloc(1, sizeof(*a));
 
-	a->portions_max = portions_max;
+	a->options = *o;
 	return a;
 }
 
@@ -156,7 +156,7 @@ bool agenda_next(struct agenda *a, const struct task *running, size_t nrunning, 
 
 	for (size_t i = 0; i < nrunning; i++)
 		portions += running[i].portions;
-	may_fill = portions < a->portions_max;
+	may_fill = portions < a->options.portions_max && now_ms >= a->portions_after_ms;
 	owed = a->credit_us > 0 && a->credit_us >= (portions + 1) * a->portion_us;
 	if (may_fill && owed)
 		item = longest_waiting(a, URGENCY_BACKFILL, running, nrunning, now_ms);
@@ -174,14 +174,15 @@ bool agenda_next(struct agenda *a, const struct task *running, size_t nrunning, 
 	return true;
 }
 
-void agenda_spent(struct agenda *a, struct task t, int64_t us)
+void agenda_spent(struct agenda *a, struct task t, int64_t us, int64_t now_ms)
 {
 	if (t.portions) {
 		a->portion_us = a->portion_us == 0 ? us : a->portion_us + (us - a->portion_us) / 4;
 		a->credit_us = a->credit_us > us ? a->credit_us - us : 0;
+		a->portions_after_ms = now_ms + a->options.pause_ms;
 		return;
 	}
-	a->credit_us += us / (BACKFILL_SHARE - 1);
+	a->credit_us += us * a->options.share / (100 - a->options.share);
 	if (a->credit_us > CREDIT_MAX_US + a->portion_us)
 		a->credit_us = CREDIT_MAX_US + a->portion_us;
 }

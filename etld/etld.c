@@ -43,6 +43,8 @@ static void start_work(struct etld *st)
 
 	o.workers = (int)conf->workers;
 	o.poll_ms = conf->poll_interval;
+	o.backfill_share = (int)conf->backfill_share;
+	o.backfill_pause_ms = conf->backfill_pause;
 	o.unit.max_events = conf->unit_events;
 	o.unit.timeout_ms = conf->unit_timeout;
 	if (conf->guest_key_seed_file[0] != '\0')

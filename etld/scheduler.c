@@ -31,7 +31,7 @@ struct scheduler {
 	struct publisher *publisher;
 	struct scheduler_options options;
 	struct daemon_timer *poll, *soon;
-	int64_t soon_ms; /* when the latter looks: at the end of the shortest rest */
+	int64_t soon_ms; /* when the latter looks: at the end of the shortest rest or pause */
 	struct worker *workers;
 	struct task *running; /* of the busy workers; room for all */
 	int nrunning;
@@ -47,15 +47,28 @@ struct scheduler {
 static void look(struct scheduler *s);
 static void dispatch(struct scheduler *s);
 
+static void look_at(struct scheduler *s, int64_t at_ms, int64_t now_ms)
+{
+	if (s->soon_ms > now_ms && s->soon_ms <= at_ms)
+		return;
+	s->soon_ms = at_ms;
+	daemon_timer_arm(s->soon, at_ms - now_ms);
+}
+
 static void let_rest(struct scheduler *s, struct task t, enum rest_reason why)
 {
 	int64_t now = clock_mono_ms();
-	int64_t at = now + agenda_rest(s->agenda, t, why, now, backoff_random());
 
-	if (s->soon_ms > now && s->soon_ms <= at)
-		return;
-	s->soon_ms = at;
-	daemon_timer_arm(s->soon, at - now);
+	look_at(s, now + agenda_rest(s->agenda, t, why, now, backoff_random()), now);
+}
+
+static void spent(struct scheduler *s, struct task t, int64_t us)
+{
+	int64_t now = clock_mono_ms();
+
+	agenda_spent(s->agenda, t, us, now);
+	if (t.portions && s->options.backfill_pause_ms > 0)
+		look_at(s, now + s->options.backfill_pause_ms, now);
 }
 
 static void worker_done(struct worker *w)
@@ -113,7 +126,7 @@ static void on_unit(void *arg, const struct unit_report *r)
 	metric_add(metrics_with(s->units, (const char *const[]){r->task.consumer->name,
 								outcome_names[r->outcome]}),
 		   1);
-	agenda_spent(s->agenda, w->task, r->elapsed_us);
+	spent(s, w->task, r->elapsed_us);
 	switch (r->outcome) {
 	case UNIT_DONE:
 		metric_add(metrics_with(s->events, (const char *const[]){r->task.consumer->name}),
@@ -275,7 +288,9 @@ struct scheduler *scheduler_new(struct daemon *d, struct pgpool *warehouse,
 	s->workers = xcalloc((size_t)o->workers, sizeof(*s->workers));
 	s->running = xcalloc((size_t)o->workers, sizeof(*s->running));
 	/* a daemon keeps a worker free for the stream */
-	s->agenda = agenda_new(o->on_idle == NULL && o->workers > 1 ? o->workers - 1 : o->workers);
+	s->agenda = agenda_new(&(struct agenda_options){
+		o->on_idle == NULL && o->workers > 1 ? o->workers - 1 : o->workers,
+		o->backfill_share, o->backfill_pause_ms});
 	for (int i = 0; i < o->workers; i++)
 		s->workers[i].scheduler = s;
 	s->units = metrics_counter_family(

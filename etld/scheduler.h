@@ -18,6 +18,8 @@ struct scheduler;
 struct scheduler_options {
 	int workers;
 	int64_t poll_ms;
+	int backfill_share; /* see agenda_options */
+	int64_t backfill_pause_ms;
 	struct unit_options unit;
 	/* One-shot runs: only these shards (shard % task_count == task_index) and, when there are
 	 * any, only these consumers (borrowed). */

@@ -22,7 +22,7 @@ static struct task portion(int shard)
 
 static void setup(void)
 {
-	agenda = agenda_new(WORKERS - 1);
+	agenda = agenda_new(&(struct agenda_options){WORKERS - 1, 10, 0});
 	nrunning = 0;
 }
 
@@ -108,11 +108,54 @@ START_TEST(backfill_gets_a_tenth)
 		agenda_add(agenda, stream("payment", 1), URGENCY_HOT);
 		agenda_add(agenda, portion(2), URGENCY_BACKFILL);
 		ck_assert(next(&t));
-		agenda_spent(agenda, t, 90000);
+		agenda_spent(agenda, t, 90000, 0);
 		portions += t.portions;
 	}
 	ck_assert_int_ge(portions, 99);
 	ck_assert_int_le(portions, 110);
+}
+END_TEST
+
+/* Of share s in 100 while both wait, whatever s is. */
+START_TEST(the_share_is_a_setting)
+{
+	static const int shares[] = {1, 25, 50, 90};
+
+	for (size_t k = 0; k < ARRAY_SIZE(shares); k++) {
+		struct agenda *a = agenda_new(&(struct agenda_options){WORKERS, shares[k], 0});
+		int portions = 0;
+		struct task t;
+
+		for (int i = 0; i < 2000; i++) {
+			agenda_clear(a);
+			agenda_add(a, stream("payment", 1), URGENCY_HOT);
+			agenda_add(a, portion(2), URGENCY_BACKFILL);
+			ck_assert(agenda_next(a, running, 0, 0, &t));
+			agenda_spent(a, t, 90000, 0);
+			portions += t.portions;
+		}
+		ck_assert_int_ge(portions, 20 * shares[k] - 10);
+		ck_assert_int_le(portions, 20 * shares[k] + 20);
+		agenda_free(a);
+	}
+}
+END_TEST
+
+/* Not even idle workers go on before the pause is over; the stream is not held up by it. */
+START_TEST(a_backfill_pauses)
+{
+	struct agenda *a = agenda_new(&(struct agenda_options){WORKERS, 90, 500});
+	struct task t;
+
+	agenda_add(a, portion(1), URGENCY_BACKFILL);
+	agenda_add(a, portion(2), URGENCY_BACKFILL);
+	ck_assert(agenda_next(a, running, 0, 1000, &t));
+	agenda_spent(a, t, 90000, 1090);
+	ck_assert(!agenda_next(a, running, 0, 1589, &t));
+	agenda_add(a, stream("payment", 1), URGENCY_HOT);
+	ck_assert(agenda_next(a, running, 0, 1589, &t) && !t.portions);
+	ck_assert(agenda_next(a, running, 0, 1590, &t) && t.portions);
+	agenda_free(a);
 }
 END_TEST
 
@@ -132,14 +175,14 @@ END_TEST
 START_TEST(what_is_owed_is_bounded)
 {
 	for (int i = 0; i < 100; i++)
-		agenda_spent(agenda, portion(1), 100000);
-	agenda_spent(agenda, stream("payment", 1), 900000);
+		agenda_spent(agenda, portion(1), 100000, 0);
+	agenda_spent(agenda, stream("payment", 1), 900000, 0);
 	agenda_add(agenda, stream("payment", 1), URGENCY_HOT);
 	agenda_add(agenda, portion(2), URGENCY_BACKFILL);
 	assert_next(portion(2));
-	agenda_spent(agenda, stream("payment", 1), 3600000000);
+	agenda_spent(agenda, stream("payment", 1), 3600000000, 0);
 	for (int i = 0; i < 51; i++)
-		agenda_spent(agenda, portion(1), 100000);
+		agenda_spent(agenda, portion(1), 100000, 0);
 	agenda_add(agenda, portion(3), URGENCY_BACKFILL);
 	assert_next(stream("payment", 1));
 }
@@ -179,6 +222,8 @@ int main(void)
 	tcase_add_test(tc, turns_not_age);
 	tcase_add_test(tc, one_worker_in_a_shard_of_a_consumer);
 	tcase_add_test(tc, backfill_gets_a_tenth);
+	tcase_add_test(tc, the_share_is_a_setting);
+	tcase_add_test(tc, a_backfill_pauses);
 	tcase_add_test(tc, a_worker_stays_free_for_the_stream);
 	tcase_add_test(tc, what_is_owed_is_bounded);
 	tcase_add_test(tc, what_failed_rests_longer_each_time);
