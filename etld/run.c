@@ -4,19 +4,17 @@
  * is due any more; 75: what is left keeps failing, or a database cannot be reached: try again.
  */
 #include <errno.h>
-#include <unistd.h>
 
-#include "common/clock.h"
 #include "common/log.h"
 #include "common/num.h"
 #include "common/ulid.h"
 #include "etld/etld.h"
+#include "etld/progress.h"
 #include "sql_gen.h"
 
 #define CONSUMERS_MAX      32
 #define START_LIMIT_MS     30000
 #define STATEMENT_LIMIT_MS 30000
-#define DRAW_EVERY_MS      200
 #define TENANT_PREFIX      "tnt_"
 
 static struct run {
@@ -25,8 +23,7 @@ static struct run {
 	const struct consumer *only[CONSUMERS_MAX];
 	int64_t events, keys, units;
 	int64_t total; /* events that were pending; 0: not known */
-	int64_t started_ms, drawn_ms;
-	bool terminal; /* there is somebody to watch the progress */
+	struct progress progress;
 	bool done;
 } run;
 
@@ -41,33 +38,14 @@ static int task_number(const char *name, int fallback)
 
 /* ---- progress */
 
-static void clear_line(void)
+static void draw_progress(void)
 {
-	if (run.terminal && run.drawn_ms != 0)
-		(void)fputs("\r\033[K", stderr);
-}
+	char what[64];
 
-static void draw_progress(bool last)
-{
-	enum { WIDTH = 24 };
-	static const char full[] = "########################", empty[] = "........................";
-	int64_t now = clock_mono_ms(), total = run.total > run.events ? run.total : run.events;
-	double seconds = (double)(now - run.started_ms) / 1000;
-	int width;
-
-	if (!run.terminal || (!last && now - run.drawn_ms < DRAW_EVERY_MS))
-		return;
-	clear_line();
-	run.drawn_ms = now;
-	if (run.total > 0) {
-		width = (int)(WIDTH * run.events / total);
-		fprintf(stderr, "[%.*s%.*s] %3lld %%  ", width, full, WIDTH - width, empty,
-			(long long)(100 * run.events / total));
-	}
-	fprintf(stderr, "%lld events  %lld keys", (long long)run.events, (long long)run.keys);
-	if (run.total > 0 && run.events > 0)
-		fprintf(stderr, "  %.0f s left",
-			seconds * (double)(total - run.events) / (double)run.events);
+	(void)snprintf(what, sizeof(what), "%lld events  %lld keys", (long long)run.events,
+		       (long long)run.keys);
+	progress_draw(&run.progress, run.events,
+		      run.total > 0 && run.total < run.events ? run.events : run.total, what);
 }
 
 static void on_applied(void *arg, const struct unit_report *r)
@@ -76,7 +54,7 @@ static void on_applied(void *arg, const struct unit_report *r)
 	run.units++;
 	run.events += r->events;
 	run.keys += r->keys;
-	draw_progress(false);
+	draw_progress();
 }
 
 /* One row of status.sql: the second is the events that are pending. */
@@ -96,12 +74,13 @@ static void on_emitted(void *arg, const struct pgresult *r, const struct err *e)
 	(void)e;
 	if (run.done && run.events > 0) { /* whatever was thought before, that was all */
 		run.total = run.events;
-		draw_progress(true);
+		run.progress.drawn_ms = 0;
+		draw_progress();
 	}
-	clear_line();
+	progress_clear(&run.progress);
 	log_info("run ended", LOG_S("outcome", run.done ? "done" : "gave up"),
 		 LOG_I("events", run.events), LOG_I("keys", run.keys), LOG_I("units", run.units),
-		 LOG_I("ms", clock_mono_ms() - run.started_ms));
+		 LOG_I("ms", progress_elapsed_ms(&run.progress)));
 	daemon_quit(run.etld->daemon, run.done ? DAEMON_OK : DAEMON_TEMPORARY);
 }
 
@@ -184,10 +163,10 @@ int etld_run_start(struct daemon *d, void *state, int argc, char **argv, struct 
 	log_info("run started", LOG_I("task", o->task_index), LOG_I("tasks", o->task_count),
 		 LOG_I("attempt", task_number("CLOUD_RUN_TASK_ATTEMPT", 0)));
 	run.etld = st;
-	run.started_ms = clock_mono_ms();
-	run.terminal = isatty(STDERR_FILENO) == 1;
+	progress_start(&run.progress);
 	run.start_limit = daemon_timer_new(d, START_LIMIT_MS, 0, on_start_limit, st);
-	if (run.terminal && o->task_count == 1 && o->nonly == 0 && o->unit.tenant_id == NULL)
+	if (run.progress.terminal && o->task_count == 1 && o->nonly == 0 &&
+	    o->unit.tenant_id == NULL)
 		pgpool_exec(st->warehouse, NULL, &SQL_etld_status, NULL, STATEMENT_LIMIT_MS,
 			    on_size, NULL);
 	return 0;
