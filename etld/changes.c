@@ -44,3 +44,14 @@ void changes_add(struct table_change *changes, struct arena *arena, const struct
 		}
 	}
 }
+
+int64_t changes_count(const struct pgresult *r, size_t n)
+{
+	int64_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t row = 0; row < pgresult_rows(r, i); row++)
+			count += pgresult_i64(r, i, row, 1) + pgresult_i64(r, i, row, 2);
+	}
+	return count;
+}

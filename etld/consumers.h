@@ -13,13 +13,20 @@
 
 #define CONSUMER_REBUILDS_MAX 4
 #define CONSUMER_TABLES_MAX   4
+#define CONSUMER_TABLES_LEN   256 /* of an array of their names */
+
+/* A projection's statement, for the live version of its tables and for the one beside it. */
+struct rebuild {
+	const struct sql_stmt *live, *beside;
+};
 
 struct consumer {
 	const char *name;
 	const struct sql_stmt
 		*append; /* NULL: its events touch no projection, they are just taken */
-	/* In dependency order; each returns one row per table it writes. NULL ends the list. */
-	const struct sql_stmt *rebuilds[CONSUMER_REBUILDS_MAX + 1];
+	/* In dependency order; each returns one row per table it writes. No statements end the
+	 * list. */
+	struct rebuild rebuilds[CONSUMER_REBUILDS_MAX + 1];
 	/* The tables they write; NULL ends the list. */
 	const char *tables[CONSUMER_TABLES_MAX + 1];
 };
@@ -28,5 +35,7 @@ struct consumer {
 const struct consumer *consumer_find(const char *name);
 /* The consumer that writes `table`, or NULL. */
 const struct consumer *consumer_of_table(const char *table);
+/* Its tables as the literal of a Postgres array; their names need no quoting. */
+void consumer_tables(const struct consumer *c, char out[CONSUMER_TABLES_LEN]);
 
 #endif

@@ -1,14 +1,12 @@
 /* The kinds of errands; see errand.h. */
 #include "etld/errand.h"
 
+#include "etld/build.h"
 #include "etld/life.h"
 #include "etld/refresh.h"
 
 static const struct errand_kind *const kinds[] = {
-	&errand_refresh,
-	&errand_purge,
-	&errand_erasure,
-	&errand_region,
+	&errand_refresh, &errand_backfill, &errand_purge, &errand_erasure, &errand_region,
 };
 
 const struct errand_kind *errand_find(const char *name)
@@ -20,16 +18,19 @@ const struct errand_kind *errand_find(const char *name)
 	return NULL;
 }
 
-const char *errand_kinds(void)
+const char *errand_kinds(enum errand_lane lane)
 {
-	static char list[256];
-	size_t len = 0;
+	static char lists[ERRAND_LANES][256];
+	char *list = lists[lane];
+	size_t size = sizeof(lists[0]), len = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		ASSERT(len + strlen(kinds[i]->name) + 3 < sizeof(list));
-		len += (size_t)snprintf(list + len, sizeof(list) - len, "%c%s", i == 0 ? '{' : ',',
+		if (lane != ERRANDS_ALL && kinds[i]->lasting != (lane == ERRANDS_LASTING))
+			continue;
+		ASSERT(len + strlen(kinds[i]->name) + 3 < size);
+		len += (size_t)snprintf(list + len, size - len, "%c%s", len == 0 ? '{' : ',',
 					kinds[i]->name);
 	}
-	(void)snprintf(list + len, sizeof(list) - len, "}");
+	(void)snprintf(list + len, size - len, "}");
 	return list;
 }

@@ -12,11 +12,14 @@
 #include "common/sign.h"
 #include "etld/job.h"
 
+struct publisher;
+
 struct errand_env {
 	struct daemon *daemon;
 	struct pgpool *control, *warehouse;
 	struct redisq *redis;        /* NULL: none */
 	const struct signer *signer; /* NULL: no key; a purge needs one */
+	struct publisher *publisher; /* a switch of versions needs it */
 };
 
 enum errand_outcome {
@@ -38,10 +41,12 @@ struct errand_kind {
 	void *(*begin)(const struct errand_env *env, struct job *job);
 	void (*portion)(void *errand, errand_fn fn, void *arg); /* fn once, maybe at once */
 	void (*end)(void *errand);
+	bool lasting; /* it may take hours: another lane, and no time limit */
 };
 
 /* What this version can do; a job of another kind stays queued for one that can. */
 const struct errand_kind *errand_find(const char *name);
-const char *errand_kinds(void); /* their names, as a Postgres array */
+enum errand_lane { ERRANDS_SHORT, ERRANDS_LASTING, ERRANDS_ALL, ERRAND_LANES };
+const char *errand_kinds(enum errand_lane lane); /* their names, as a Postgres array */
 
 #endif

@@ -36,7 +36,7 @@ static void on_hint(void *arg, const struct slice *parts, size_t n)
 		scheduler_wake(st->scheduler);
 }
 
-static void start_work(struct etld *st)
+void etld_start_work(struct etld *st, bool backfills)
 {
 	const struct etld_config *conf = daemon_conf(st->daemon);
 	struct scheduler_options o = st->options;
@@ -55,7 +55,7 @@ static void start_work(struct etld *st)
 	if (!st->once) {
 		st->jobs = jobs_new(st->daemon, st->control, st->warehouse,
 				    &(struct jobs_options){conf->job_lease, conf->job_timeout,
-							   st->redis, st->signer});
+							   st->redis, st->signer, NULL, false});
 		st->janitor = janitor_new(st->daemon, st->control, st->warehouse);
 		st->events = control_new(st->daemon, st->control, st->warehouse,
 					 conf->poll_interval, conf->purge_grace);
@@ -71,12 +71,21 @@ static void start_work(struct etld *st)
 				      &(struct relay_options){st->topic, st->bus,
 							      conf->poll_interval,
 							      conf->job_lease});
+	if (backfills)
+		st->backfills = jobs_new(st->daemon, st->control, st->warehouse,
+					 &(struct jobs_options){conf->job_lease, 0, NULL, NULL,
+								&st->publisher, true});
 }
 
 static void schema_ok(struct etld *st)
 {
-	if (st->control_ok && st->warehouse_ok && st->scheduler == NULL)
-		start_work(st);
+	if (!st->control_ok || !st->warehouse_ok || st->ready)
+		return;
+	st->ready = true;
+	if (st->on_ready != NULL)
+		st->on_ready(st);
+	else
+		etld_start_work(st, !st->once);
 }
 
 static void on_control_schema(void *arg)
@@ -230,6 +239,54 @@ int etld_open(struct daemon *d, struct etld *st, struct err *e)
 	return 0;
 }
 
+static void drained(void *arg)
+{
+	struct etld *st = arg;
+
+	st->on_drained(st->drained_arg);
+}
+
+/* Units and jobs first, because they write the outbox; then what is being published. */
+static void on_backfills_drained(void *arg)
+{
+	struct etld *st = arg;
+
+	if (st->relay != NULL)
+		relay_drain(st->relay, drained, st);
+	else
+		drained(st);
+}
+
+static void on_jobs_drained(void *arg)
+{
+	struct etld *st = arg;
+
+	if (st->backfills != NULL)
+		jobs_drain(st->backfills, on_backfills_drained, st);
+	else
+		on_backfills_drained(st);
+}
+
+static void on_units_drained(void *arg)
+{
+	struct etld *st = arg;
+
+	if (st->jobs != NULL)
+		jobs_drain(st->jobs, on_jobs_drained, st);
+	else
+		on_jobs_drained(st);
+}
+
+void etld_drain(struct etld *st, void (*on_done)(void *arg), void *arg)
+{
+	st->on_drained = on_done;
+	st->drained_arg = arg;
+	if (st->scheduler != NULL)
+		scheduler_drain(st->scheduler, on_units_drained, st);
+	else
+		on_units_drained(st);
+}
+
 void etld_close(struct daemon *d, void *state)
 {
 	struct etld *st = state;
@@ -237,11 +294,13 @@ void etld_close(struct daemon *d, void *state)
 	(void)d;
 	etld_run_stop();
 	etld_purge_stop();
+	etld_backfill_stop();
 	httpd_free(st->http);
 	zsock_free(st->hints);
 	if (st->scheduler != NULL)
 		scheduler_drain(st->scheduler, NULL, NULL);
 	jobs_stop(st->jobs);
+	jobs_stop(st->backfills);
 	janitor_stop(st->janitor);
 	control_stop(st->events);
 	relay_stop(st->relay);
@@ -253,6 +312,7 @@ void etld_close(struct daemon *d, void *state)
 	topic_free(st->topic);
 	scheduler_free(st->scheduler);
 	jobs_free(st->jobs);
+	jobs_free(st->backfills);
 	janitor_free(st->janitor);
 	control_free(st->events);
 	relay_free(st->relay);

@@ -25,21 +25,29 @@ struct etld {
 	struct publisher publisher;
 	struct httpd *http;
 	struct schema_check *control_schema, *warehouse_schema;
-	bool control_ok, warehouse_ok;
+	bool control_ok, warehouse_ok, ready;
 	struct scheduler *scheduler;
-	struct jobs *jobs;
+	struct jobs *jobs, *backfills;
 	struct control *events; /* landed events that become jobs */
 	struct topic *topic;    /* NULL: not configured */
 	struct relay *relay;    /* NULL: nothing to publish to */
 	struct janitor *janitor;
 	struct signals *signals;
-	bool once;                        /* `etld run` */
+	bool once;                        /* a one-shot */
 	struct scheduler_options options; /* what `etld run` asks for beside the settings */
+	/* Not NULL: called when both schemas are right, instead of etld_start_work. */
+	void (*on_ready)(struct etld *st);
+	void (*on_drained)(void *arg);
+	void *drained_arg;
 };
 
 /* Opens pools, Redis and bus; the parts that work start when both schemas are right (on_ready). */
 int etld_open(struct daemon *d, struct etld *st, struct err *e) MUST_CHECK;
 void etld_close(struct daemon *d, void *state);
+/* Units of work; a daemon's jobs and chores; of a one-shot with `backfills` those jobs alone. */
+void etld_start_work(struct etld *st, bool backfills);
+/* Starts nothing more; on_done once when neither a unit nor a job is under way. */
+void etld_drain(struct etld *st, void (*on_done)(void *arg), void *arg);
 
 /* `etld run`; see run.c. */
 int etld_run_start(struct daemon *d, void *state, int argc, char **argv, struct err *e) MUST_CHECK;
@@ -58,6 +66,10 @@ void etld_purge_stop(void); /* part of etld_close */
 /* `etld outbox list|retry` */
 int etld_outbox_start(struct daemon *d, void *state, int argc, char **argv,
 		      struct err *e) MUST_CHECK;
+/* `etld backfill`; see backfill.c. */
+int etld_backfill_start(struct daemon *d, void *state, int argc, char **argv,
+			struct err *e) MUST_CHECK;
+void etld_backfill_stop(void); /* part of etld_close */
 /* `etld status [--json]` */
 int etld_status_start(struct daemon *d, void *state, int argc, char **argv,
 		      struct err *e) MUST_CHECK;

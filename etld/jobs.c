@@ -213,7 +213,8 @@ static void on_renewed(void *arg, const struct pgresult *r, const struct err *e)
 	OBJ_CHECK(j, JOBS_MAGIC);
 	if (e == NULL && pgresult_rows(r, 0) == 0)
 		lost(j);
-	else if (e == NULL && pgresult_i64(r, 0, 0, 0) > j->options.timeout_ms)
+	else if (e == NULL && j->options.timeout_ms > 0 &&
+		 pgresult_i64(r, 0, 0, 0) > j->options.timeout_ms)
 		/* what is left must not be done under the name of a job that failed */
 		run(j->warehouse, j, &SQL_etld_close_job, params, on_withdrawn);
 	else
@@ -303,9 +304,10 @@ static void on_withdrawn_of_dead(void *arg, const struct pgresult *r, const stru
 static void on_swept(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct jobs *j = arg;
-	const char *params[] = {daemon_instance(j->daemon), j->lease, errand_kinds()};
+	const char *params[] = {daemon_instance(j->daemon), j->lease, NULL};
 
 	OBJ_CHECK(j, JOBS_MAGIC);
+	params[2] = errand_kinds(j->options.lasting ? ERRANDS_LASTING : ERRANDS_SHORT);
 	if (e != NULL) {
 		again_in(j, LOOK_EVERY_MS);
 		return;
@@ -345,7 +347,7 @@ struct jobs *jobs_new(struct daemon *d, struct pgpool *control, struct pgpool *w
 	j->control = control;
 	j->warehouse = warehouse;
 	j->options = *o;
-	j->env = (struct errand_env){d, control, warehouse, o->redis, o->signer};
+	j->env = (struct errand_env){d, control, warehouse, o->redis, o->signer, o->publisher};
 	j->events = job_events_new(control, warehouse);
 	(void)snprintf(j->lease, sizeof(j->lease), "%lld ms", (long long)o->lease_ms);
 	forget(j);

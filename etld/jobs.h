@@ -1,6 +1,7 @@
 /*
  * Jobs: work that somebody asked for (analytics.etl_jobs), beside the stream. What the kinds of
- * jobs do is in errand.h; this is the life of a job, whatever it does.
+ * jobs do is in errand.h; this is the life of a job, whatever it does. Kinds that last are another
+ * lane, so that nobody waits for them.
  *
  * A job belongs to its worker by a lease that is renewed while it runs. A worker that dies loses
  * it, and another goes on with what is left. A job whose source is not ready, or that failed
@@ -15,11 +16,14 @@
 #include "common/pgpool.h"
 
 struct jobs;
+struct publisher;
 
 struct jobs_options {
-	int64_t lease_ms, timeout_ms;
-	struct redisq *redis;        /* for what a purge takes out of it; NULL: none */
-	const struct signer *signer; /* of purge records; NULL: none */
+	int64_t lease_ms, timeout_ms; /* of an attempt; 0: it may take as long as it takes */
+	struct redisq *redis;         /* for what a purge takes out of it; NULL: none */
+	const struct signer *signer;  /* of purge records; NULL: none */
+	struct publisher *publisher;  /* is told what a switch of versions changed */
+	bool lasting;                 /* the kinds that may take hours; else all the others */
 };
 
 struct jobs *jobs_new(struct daemon *d, struct pgpool *control, struct pgpool *warehouse,

@@ -233,7 +233,8 @@ int etld_purge_start(struct daemon *d, void *state, int argc, char **argv, struc
 		return r;
 	st->warehouse = etld_open_one_shot(d, "warehouse", "etld purge");
 	st->control = etld_open_one_shot(d, "control", "etld purge");
-	command.env = (struct errand_env){d, st->control, st->warehouse, st->redis, st->signer};
+	command.env = (struct errand_env){d,         st->control, st->warehouse,
+					  st->redis, st->signer,  NULL};
 	if (purge)
 		start_purge(argv[1]);
 	else

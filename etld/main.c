@@ -6,9 +6,9 @@
  * reordered events need no case of their own. Also the one-shots that Cloud Run Jobs call.
  *
  * This file is wiring only: the parts are scheduler.c (who works), agenda.c (on what next), unit.c
- * (one transaction), consumers.c (what is built from what), jobs.c, control.c (events that become
- * jobs), life.c (purges), relay.c (the outbox), janitor.c, migrate.c, run.c, status.c,
- * outbox_command.c, life_command.c.
+ * (one transaction), consumers.c (what is built from what), versions.c (what is live), jobs.c,
+ * control.c (events that become jobs), life.c (purges), relay.c (the outbox), janitor.c,
+ * retention.c, migrate.c, run.c, backfill.c, status.c, outbox_command.c, life_command.c.
  */
 #include "common/log.h"
 #include "etld/etld.h"
@@ -37,40 +37,14 @@ static int start(struct daemon *d, void *state, struct err *e)
 	return 0;
 }
 
-/* Units and jobs first, because they write the outbox; then what is being published. */
-static void on_relay_drained(void *arg)
+static void on_drained(void *arg)
 {
 	daemon_drained(arg);
 }
 
-static void on_jobs_drained(void *arg)
-{
-	struct etld *st = arg;
-
-	if (st->relay != NULL)
-		relay_drain(st->relay, on_relay_drained, st->daemon);
-	else
-		daemon_drained(st->daemon);
-}
-
-static void on_units_drained(void *arg)
-{
-	struct etld *st = arg;
-
-	if (st->jobs != NULL)
-		jobs_drain(st->jobs, on_jobs_drained, st);
-	else
-		on_jobs_drained(st);
-}
-
 static void drain(struct daemon *d, void *state)
 {
-	struct etld *st = state;
-
-	if (st->scheduler != NULL)
-		scheduler_drain(st->scheduler, on_units_drained, st);
-	else
-		daemon_drained(d);
+	etld_drain(state, on_drained, d);
 }
 
 static const struct daemon_command commands[] = {
@@ -81,6 +55,10 @@ static const struct daemon_command commands[] = {
 	 etld_purge_start},
 	{"outbox", "outbox list [--json]|retry KEY…|retry --all: what the bus did not take",
 	 etld_outbox_start},
+	{"backfill",
+	 "backfill --projection TABLE [--from DAY] [--to DAY] [--hold] [--json] | --switch | "
+	 "--rollback | --drop: build a version beside the live one, or rebuild some days",
+	 etld_backfill_start},
 	{"status", "status [--json]: what is pending, and the jobs", etld_status_start},
 	{NULL, NULL, NULL},
 };

@@ -75,7 +75,8 @@ static void open_job(struct refresh *r)
 				consumer != NULL ? consumer->name : NULL,
 				claim[CLAIM_TRIGGER],
 				claim[CLAIM_DEPENDENCIES],
-				claim[CLAIM_DEPENDENCY_CONSUMERS]};
+				claim[CLAIM_DEPENDENCY_CONSUMERS],
+				claim[CLAIM_PARAMS]};
 
 	if (consumer == NULL)
 		r->fn(r->arg, ERRAND_FAILED, JOB_UNSUPPORTED, "this etld has no such projection");
@@ -124,4 +125,4 @@ static void portion(void *errand, errand_fn fn, void *arg)
 		open_job(r);
 }
 
-const struct errand_kind errand_refresh = {"refresh", true, begin, portion, end};
+const struct errand_kind errand_refresh = {"refresh", true, begin, portion, end, false};

@@ -185,7 +185,7 @@ static void on_section(void *arg, const struct pgresult *r, const struct err *e)
 static void ask(void)
 {
 	const struct section *s = &sections[status.section];
-	const char *kinds[] = {errand_kinds()};
+	const char *kinds[] = {errand_kinds(ERRANDS_ALL)};
 
 	pgpool_exec(s->control ? status.etld->control : status.etld->warehouse, NULL, s->stmt,
 		    s->kinds ? kinds : s->params, STATUS_TIMEOUT_MS, on_section, NULL);

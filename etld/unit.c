@@ -5,6 +5,9 @@
  *                      ▲          │ a rebuild failed
  *                      └─ narrow ◀┘ (rolled back to the savepoint; the range is halved)
  *
+ * While there is a version of the tables beside the live one (warehouse migration 0017), keys are
+ * rebuilt in both, and the portions of its build in that one alone.
+ *
  * Each step sends one pipeline and its on_* function chooses the next. Arrays travel from statement
  * to statement as literals; the unit's arena owns everything that outlives a result.
  */
@@ -47,9 +50,11 @@ struct unit {
 	const char *tenants, *keys;                   /* the touched keys: parallel arrays */
 	const char *job_id;                           /* whose portion it is, or NULL */
 	bool job_last;                        /* nothing is left of what the portion is of */
+	bool live, beside;                    /* the versions to rebuild the keys in */
 	struct range ranges[UNIT_RANGES_MAX]; /* still to rebuild; the last is next */
 	size_t nranges;
 	struct table_change changes[CONSUMER_TABLES_MAX + 1];
+	int64_t built; /* rows put or cut beside the live version alone */
 
 	/* the running pipeline: parameters are borrowed until its callback */
 	struct pgstmt pipeline[UNIT_PIPELINE_MAX];
@@ -161,30 +166,22 @@ static void on_closed(void *arg, const struct pgresult *r, const struct err *e)
 	finish(u, UNIT_DONE);
 }
 
-/* The tables that the consumer writes, as an array literal; their names need no quoting. */
-static const char *tables_of(struct unit *u)
-{
-	const char *all = PGARRAY_EMPTY;
-
-	for (size_t i = 0; i < CONSUMER_TABLES_MAX && u->consumer->tables[i] != NULL; i++)
-		all = pgarray_join(u->arena, all,
-				   arena_printf(u->arena, "{%s}", u->consumer->tables[i]));
-	return all;
-}
-
 /* What is told beside the data: the run of the minute, keys that failed, the job's progress. */
 static void add_records(struct unit *u)
 {
+	char tables[CONSUMER_TABLES_LEN];
+
+	consumer_tables(u->consumer, tables);
 	ADD(u, SQL_etld_note_refresh, u->consumer->name, text_of(u, u->task.shard),
 	    text_of(u, u->report.events), text_of(u, u->report.upserted),
 	    text_of(u, u->report.deleted), text_of(u, (clock_mono_us() - u->started_us) / 1000));
 	if (u->report.failed_keys + u->report.rejected > 0)
-		ADD(u, SQL_etld_outbox_failed, u->consumer->name, tables_of(u),
+		ADD(u, SQL_etld_outbox_failed, u->consumer->name, arena_strdup(u->arena, tables),
 		    pgarray_join(u->arena, u->tenants, u->batch_tenants), VERSION);
 	if (u->job_id != NULL)
 		ADD(u, SQL_etld_count_portion, u->job_id, u->job_last ? "true" : "false",
-		    text_of(u, u->report.keys), text_of(u, u->report.upserted + u->report.deleted),
-		    VERSION);
+		    text_of(u, u->report.keys),
+		    text_of(u, u->report.upserted + u->report.deleted + u->built), VERSION);
 }
 
 /* All versions first: on_closed reads the results by their place. */
@@ -267,11 +264,21 @@ static void on_rebuilt(void *arg, const struct pgresult *r, const struct err *e)
 	}
 	if (failed(u, e))
 		return;
-	while (u->consumer->rebuilds[nrebuilds] != NULL)
+	while (u->consumer->rebuilds[nrebuilds].live != NULL)
 		nrebuilds++;
-	changes_add(u->changes, u->arena, r, nrebuilds);
+	if (u->live) /* first; what came beside is nobody's business yet */
+		changes_add(u->changes, u->arena, r, nrebuilds);
+	else
+		u->built += changes_count(r, nrebuilds);
 	u->nranges--;
 	step_rebuild(u);
+}
+
+static void add_rebuild(struct unit *u, const struct sql_stmt *s, const struct range *range)
+{
+	const char *params[] = {u->tenants, u->keys, text_of(u, range->lo), text_of(u, range->hi)};
+
+	add(u, s, params, ARRAY_SIZE(params));
 }
 
 static void step_rebuild(struct unit *u)
@@ -283,12 +290,10 @@ static void step_rebuild(struct unit *u)
 		return;
 	}
 	top = &u->ranges[u->nranges - 1];
-	for (const struct sql_stmt *const *s = u->consumer->rebuilds; *s != NULL; s++) {
-		const char *params[] = {u->tenants, u->keys, text_of(u, top->lo),
-					text_of(u, top->hi)};
-
-		add(u, *s, params, ARRAY_SIZE(params));
-	}
+	for (const struct rebuild *r = u->consumer->rebuilds; u->live && r->live != NULL; r++)
+		add_rebuild(u, r->live, top);
+	for (const struct rebuild *r = u->consumer->rebuilds; u->beside && r->live != NULL; r++)
+		add_rebuild(u, r->beside, top);
 	ADD(u, SQL_etld_clear_failed, u->consumer->name, u->tenants, u->keys, text_of(u, top->lo),
 	    text_of(u, top->hi));
 	ADD0(u, SQL_etld_savepoint);
@@ -357,6 +362,8 @@ static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
 	if (pgresult_text(r, 0, 0, 2) != NULL)
 		u->job_id = keep(u, r, 0, 0, 2);
 	u->job_last = pgresult_bool(r, 0, 0, 3);
+	u->beside = pgresult_bool(r, 0, 0, 5);
+	u->live = !pgresult_bool(r, 0, 0, 4);
 	if (!u->task.portions && pgresult_text(r, 1, 0, 0) != NULL) {
 		u->batches = keep(u, r, 1, 0, 0);
 		u->batch_tenants = keep(u, r, 1, 0, 1);
@@ -411,6 +418,7 @@ struct unit *unit_start(struct pgconn *c, struct task task, const struct unit_op
 	u->arena = arena_new();
 	u->started_us = clock_mono_us();
 	u->report.task = task;
+	u->live = true;
 	u->batches = u->batch_tenants = u->landed = u->tenants = u->keys = PGARRAY_EMPTY;
 	changes_init(u->changes, consumer);
 	ADD0(u, SQL_etld_begin);

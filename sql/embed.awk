@@ -4,6 +4,11 @@
 #   sql/warehouse/postgres/<daemon>/<verb_noun>.sql   -> the same
 #   sql/<db>[/postgres]/migrations/NNNN_name.sql      -> a row of sql_<db>_migrations[], in order
 #
+# A rebuild (etld/rebuild_<what>.sql) becomes two statements: it writes the live version of its tables
+# (analytics_live.<table>), and SQL_etld_beside_<what> is the same for the version beside it: other
+# schema, and what it would tell others (inserts into analytics_run) goes to sinks in that schema. Which
+# table is behind a name is said by views (warehouse migration 0017), so neither text ever changes.
+#
 # The parameter count is the highest `-- $N` of the header comment, which `make sql-check` compares
 # with what Postgres finds. Comment lines at the head of a statement stay out of the binary.
 # mawk: a doubled backslash needs gsub(/\\/, "&&"); its sprintf() ends at 8 kB, printf does not.
@@ -13,6 +18,21 @@ function quote(s)
 	gsub(/\\/, "&&", s)
 	gsub(/"/, "\\\"", s)
 	return s
+}
+
+function emit(name,    symbol)
+{
+	symbol = name
+	sub(/\//, "_", symbol)
+	if (name in seen) {
+		print file ": repeated statement name" > "/dev/stderr"
+		exit 1
+	}
+	seen[name] = 1
+	printf "extern const struct sql_stmt SQL_%s;\n", symbol > header
+	printf "const struct sql_stmt SQL_%s = {\"%s\", %d,\n%s};\n\n", symbol, symbol, params, body > source
+	all = all sprintf("\t&SQL_%s,\n", symbol)
+	nall++
 }
 
 function flush_file(    n, part, stem, daemon)
@@ -31,15 +51,16 @@ function flush_file(    n, part, stem, daemon)
 		count[database]++
 		latest[database] = version
 	} else {
-		if (stem !~ /^[a-z0-9_]+$/ || (daemon, stem) in seen) {
-			print file ": bad or repeated statement name" > "/dev/stderr"
+		if (stem !~ /^[a-z0-9_]+$/) {
+			print file ": bad statement name" > "/dev/stderr"
 			exit 1
 		}
-		seen[daemon, stem] = 1
-		printf "extern const struct sql_stmt SQL_%s_%s;\n", daemon, stem > header
-		printf "const struct sql_stmt SQL_%s_%s = {\"%s_%s\", %d,\n%s};\n\n", daemon, stem, daemon, stem, params, body > source
-		all = all sprintf("\t&SQL_%s_%s,\n", daemon, stem)
-		nall++
+		emit(daemon "/" stem)
+		if (daemon == "etld" && sub(/^rebuild_/, "beside_", stem)) {
+			gsub(/analytics_live\./, "analytics_beside.", body)
+			gsub(/insert into analytics_run\./, "insert into analytics_beside.", body)
+			emit(daemon "/" stem)
+		}
 	}
 	body = ""
 }

@@ -18,7 +18,8 @@ with due as (
 	select tenant_id, 'melmastoon.analytics.projection.refreshed.v1', tenant_id, analytics_run.envelope(
 		'melmastoon.analytics.projection.refreshed.v1', refreshed_at, tenant_id, tenant_id, 'cor_' || substr(run_id, 5),
 		$2::text, jsonb_build_object(
-			'projectionKey', projection, 'version', 1, 'jobId', null, 'runId', run_id,
+			'projectionKey', projection,
+			'version', (select live from analytics_run.version where table_name = projection), 'jobId', null, 'runId', run_id,
 			'windows', jsonb_build_array(jsonb_build_object('from', day_from, 'to', day_to)),
 			'rowsUpserted', rows_upserted, 'rowsDeleted', rows_deleted,
 			'watermark', analytics_run.wire_time(watermark),

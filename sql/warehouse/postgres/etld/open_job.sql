@@ -10,6 +10,7 @@
 -- $6 trigger text
 -- $7 dependencies text[]          tables that the projection reads beside its own events
 -- $8 dependency_consumers text[]  parallel
+-- $9 params text                 JSON; from, to: only the keys of events of these days (UTC, inclusive)
 -- rows: 1 (touches bigint, landed boolean); touches 0: the source is not ready, because a dependency
 --   is not built (landed), or nothing of it has landed
 with known as materialized (
@@ -37,9 +38,12 @@ with known as materialized (
 	on conflict (job_id) do update set attempt = excluded.attempt
 	returning job_id, xmax = 0 as is_new
 ), touched as (
-	insert into analytics_run.touched (consumer, tenant_id, kind, key, job_id)
-	select $5::text, r.tenant_id, 'all', '', o.job_id
+	insert into analytics_run.touched (consumer, tenant_id, kind, key, job_id, since, until)
+	select $5::text, r.tenant_id, 'all', '', o.job_id,
+		coalesce((w.params ->> 'from')::date at time zone 'UTC', '-infinity'),
+		coalesce(((w.params ->> 'to')::date + 1) at time zone 'UTC', 'infinity')
 	from opened o
+	cross join (select $9::jsonb as params) w
 	cross join ready r
 	where o.is_new
 	returning 1

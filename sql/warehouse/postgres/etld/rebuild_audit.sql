@@ -23,9 +23,9 @@ with wanted as materialized (
 	select w.tenant_id, f.event_id, f.row_at, f.business_date, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, f.event_id, f.business_date, (
+		select f.row_at, f.event_id, f.business_date, (
 			f.subject, f.entity_type, f.entity_key, f.correlation_id, f.occurred_at, f.business_date) as content
-		from analytics_curated.fact_audit_event_v1 f
+		from analytics_live.fact_audit_event f
 		where f.tenant_id = w.tenant_id and f.event_id = w.event_id
 		offset 0) f
 ), diff as materialized (
@@ -35,7 +35,7 @@ with wanted as materialized (
 	where n.tenant_id is null or o.tenant_id is null or o.content *<> (
 		n.subject, n.entity_type, n.entity_key, n.correlation_id, n.occurred_at, n.business_date)
 ), put as (
-	insert into analytics_curated.fact_audit_event_v1
+	insert into analytics_live.fact_audit_event
 		(tenant_id, event_id, subject, entity_type, entity_key, correlation_id, occurred_at, business_date, _batch_id,
 		 _updated_at)
 	select tenant_id, event_id, subject, entity_type, entity_key, correlation_id, occurred_at, business_date, batch_id, now()
@@ -46,7 +46,7 @@ with wanted as materialized (
 		(excluded.subject, excluded.entity_type, excluded.entity_key, excluded.correlation_id, excluded.occurred_at,
 		 excluded.business_date, excluded._batch_id, excluded._updated_at)
 ), cut as (
-	delete from analytics_curated.fact_audit_event_v1 where ctid = any (array(
+	delete from analytics_live.fact_audit_event where row_at = any (array(
 		select row_at from diff where tenant_id is null))
 ), changed (tenant_id, day, put, cut) as (
 	select tenant_id, business_date, 1, 0 from diff where tenant_id is not null

@@ -29,16 +29,16 @@ with wanted as materialized (
 	-- once for each property and type, however many vintages there are
 	select w.tenant_id, w.property_id, w.room_type_id, p.known, coalesce(p.timezone, 'UTC') as timezone,
 		w.room_type_id = '' or exists (
-			select from analytics_curated.dim_room_type_v1 t
+			select from analytics_curated.dim_room_type t
 			where t.tenant_id = w.tenant_id and t.room_type_id = w.room_type_id and t.property_id = w.property_id) as type_known,
 		(select nullif(count(*), 0)::integer
-			from analytics_curated.dim_room_v1 r
+			from analytics_curated.dim_room r
 			where r.tenant_id = w.tenant_id and r.property_id = w.property_id
 				and (w.room_type_id = '' or r.room_type_id = w.room_type_id)) as rooms
 	from (select distinct tenant_id, property_id, room_type_id from wanted) w
 	left join lateral (
 		select true as known, p.timezone
-		from analytics_curated.dim_property_v1 p
+		from analytics_curated.dim_property p
 		where p.tenant_id = w.tenant_id and p.property_id = w.property_id) p on true
 ), judged as materialized (
 	select w.tenant_id, w.property_id, w.forecast_run_id, w.room_type_id, e.event_id, e.occurred_at, e.aggregate_version,
@@ -124,10 +124,10 @@ with wanted as materialized (
 	select w.tenant_id, f.property_id, f.room_type_id, f.stay_date, f.forecast_run_id, f.row_at, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, f.property_id, f.room_type_id, f.stay_date, f.forecast_run_id, (
+		select f.row_at, f.property_id, f.room_type_id, f.stay_date, f.forecast_run_id, (
 			f.capability, f.model, f.model_version, f.generated_at, f.horizon_days, f.rooms_p10, f.rooms_p50, f.rooms_p90,
 			f.occupancy, f.adr_micro, f.currency) as content
-		from analytics_curated.fact_demand_forecast_v1 f
+		from analytics_live.fact_demand_forecast f
 		where f.tenant_id = w.tenant_id and f.property_id = w.property_id and f.forecast_run_id = w.forecast_run_id
 			and coalesce(f.room_type_id, '') = w.room_type_id
 		offset 0) f
@@ -141,7 +141,7 @@ with wanted as materialized (
 		n.capability, n.model, n.model_version, n.generated_at, n.horizon_days, n.rooms_p10, n.rooms_p50, n.rooms_p90,
 		n.occupancy, n.adr_micro, n.currency)
 ), put as (
-	insert into analytics_curated.fact_demand_forecast_v1
+	insert into analytics_live.fact_demand_forecast
 		(tenant_id, property_id, room_type_id, stay_date, forecast_run_id, capability, model, model_version, generated_at,
 		 horizon_days, rooms_p10, rooms_p50, rooms_p90, occupancy, adr_micro, currency, _batch_id, _updated_at)
 	select tenant_id, property_id, room_type_id, stay_date, forecast_run_id, capability, model, model_version, generated_at,
@@ -155,7 +155,7 @@ with wanted as materialized (
 		 excluded.rooms_p10, excluded.rooms_p50, excluded.rooms_p90, excluded.occupancy, excluded.adr_micro,
 		 excluded.currency, excluded._batch_id, excluded._updated_at)
 ), cut as (
-	delete from analytics_curated.fact_demand_forecast_v1 where ctid = any (array(
+	delete from analytics_live.fact_demand_forecast where row_at = any (array(
 		select row_at from diff where tenant_id is null))
 ), cell as materialized (
 	select coalesce(tenant_id, old_tenant_id) as tenant_id, coalesce(stay_date, old_stay_date) as day, count(tenant_id) as put,

@@ -31,11 +31,11 @@ with given as materialized (
 		where g.kind = 'r' and e.owner_id = g.tenant_id and e.reservation_id = g.id
 		union all
 		select f.handoff_id, f.session_id
-		from analytics_curated.fact_funnel_v1 f
+		from analytics_live.fact_funnel f
 		where g.kind = 'r' and f.tenant_id = g.tenant_id and f.reservation_id = g.id
 		union all
 		select r.handoff_id, null
-		from analytics_curated.fact_reservation_v1 r
+		from analytics_curated.fact_reservation r
 		where g.kind = 'r' and r.tenant_id = g.tenant_id and r.reservation_id = g.id and r.handoff_id is not null
 		offset 0) s
 ), session as materialized (
@@ -76,7 +76,7 @@ with given as materialized (
 		where k.handoff_id is null and e.session_id = k.session_id and e.owner_id = k.tenant_id and e.handoff_id is null
 		offset 0) e
 	where e.tenant_id = k.tenant_id or exists (
-		select from analytics_curated.dim_property_v1 p
+		select from analytics_curated.dim_property p
 		where p.tenant_id = k.tenant_id and p.property_id = e.property_id)
 ), handed as materialized (
 	-- a hand-off of a session that is not being rebuilt is mentioned here only, and left alone
@@ -183,16 +183,16 @@ with given as materialized (
 		select r.reservation_id, r.confirmed_at, r.status
 		from (
 			select r.reservation_id, r.confirmed_at, r.status, r.booked_at
-			from analytics_curated.fact_reservation_v1 r
+			from analytics_curated.fact_reservation r
 			where r.tenant_id = f.tenant_id and r.reservation_id = f.reservation_id
 			union all
 			select r.reservation_id, r.confirmed_at, r.status, r.booked_at
-			from analytics_curated.fact_reservation_v1 r
+			from analytics_curated.fact_reservation r
 			where f.reservation_id is null and r.tenant_id = f.tenant_id and r.handoff_id = f.handoff_id
 			offset 0) r
 		order by r.booked_at, r.reservation_id
 		limit 1) r on true
-	left join analytics_curated.dim_property_v1 p on p.tenant_id = f.tenant_id and p.property_id = f.property_id
+	left join analytics_curated.dim_property p on p.tenant_id = f.tenant_id and p.property_id = f.property_id
 ), old_key as materialized (
 	select h.tenant_id, h.handoff_id as funnel_id from seed h where h.handoff_id is not null
 	union
@@ -202,7 +202,7 @@ with given as materialized (
 	from session s
 	cross join lateral (
 		select f.funnel_id
-		from analytics_curated.fact_funnel_v1 f
+		from analytics_live.fact_funnel f
 		where f.tenant_id = s.tenant_id and f.session_id = s.session_id
 		offset 0) f
 	union
@@ -211,10 +211,10 @@ with given as materialized (
 	select w.tenant_id, f.funnel_id, f.row_at, f.business_date, f.content
 	from old_key w
 	cross join lateral (
-		select f.ctid as row_at, f.funnel_id, f.business_date, (
+		select f.row_at, f.funnel_id, f.business_date, (
 			f.session_id, f.handoff_id, f.property_id, f.meta_source, f.searched_at, f.clicked_at, f.handed_off_at,
 			f.consumed_at, f.drafted_at, f.converted_at, f.confirmed_at, f.reservation_id, f.cancelled, f.business_date) as content
-		from analytics_curated.fact_funnel_v1 f
+		from analytics_live.fact_funnel f
 		where f.tenant_id = w.tenant_id and f.funnel_id = w.funnel_id
 		offset 0) f
 ), diff as materialized (
@@ -225,7 +225,7 @@ with given as materialized (
 		n.session_id, n.handoff_id, n.property_id, n.meta_source, n.searched_at, n.clicked_at, n.handed_off_at,
 		n.consumed_at, n.drafted_at, n.converted_at, n.confirmed_at, n.reservation_id, n.cancelled, n.business_date)
 ), put as (
-	insert into analytics_curated.fact_funnel_v1
+	insert into analytics_live.fact_funnel
 		(tenant_id, funnel_id, session_id, handoff_id, property_id, meta_source, searched_at, clicked_at, handed_off_at,
 		 consumed_at, drafted_at, converted_at, confirmed_at, reservation_id, cancelled, business_date, _batch_id,
 		 _updated_at)
@@ -241,7 +241,7 @@ with given as materialized (
 		 excluded.confirmed_at, excluded.reservation_id, excluded.cancelled, excluded.business_date, excluded._batch_id,
 		 excluded._updated_at)
 ), cut as (
-	delete from analytics_curated.fact_funnel_v1 where ctid = any (array(
+	delete from analytics_live.fact_funnel where row_at = any (array(
 		select row_at from diff where tenant_id is null))
 ), changed (tenant_id, day, put, cut) as (
 	select tenant_id, business_date, 1, 0 from diff where tenant_id is not null

@@ -21,7 +21,7 @@ with wanted as materialized (
 	cross join lateral (
 		select e.rate, e.source, e.captured_at, e.batch_id
 		from analytics_curated.event_fx e
-		left join analytics_curated.dim_property_v1 p on p.tenant_id = e.tenant_id and p.property_id = e.property_id
+		left join analytics_curated.dim_property p on p.tenant_id = e.tenant_id and p.property_id = e.property_id
 		where e.tenant_id = w.tenant_id and e.base_currency = w.base_currency and e.quote_currency = w.quote_currency
 			and e.captured_at >= (w.rate_date - interval '15 hours') at time zone 'UTC'
 			and e.captured_at < (w.rate_date + interval '39 hours') at time zone 'UTC'
@@ -32,9 +32,9 @@ with wanted as materialized (
 	select w.tenant_id, f.base_currency, f.quote_currency, f.rate_date, f.row_at, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, f.base_currency, f.quote_currency, f.rate_date, (
+		select f.row_at, f.base_currency, f.quote_currency, f.rate_date, (
 			f.rate_micro, f.rate, f.source, f.captured_at) as content
-		from analytics_curated.dim_fx_v1 f
+		from analytics_live.dim_fx f
 		where f.tenant_id = w.tenant_id and f.base_currency = w.base_currency and f.quote_currency = w.quote_currency
 			and f.rate_date = w.rate_date
 		offset 0) f
@@ -46,7 +46,7 @@ with wanted as materialized (
 	where n.tenant_id is null or o.tenant_id is null or o.content *<> (
 		n.rate_micro, n.rate, n.source, n.captured_at)
 ), put as (
-	insert into analytics_curated.dim_fx_v1
+	insert into analytics_live.dim_fx
 		(tenant_id, base_currency, quote_currency, rate_date, rate_micro, rate, source, captured_at, _batch_id,
 		 _updated_at)
 	select tenant_id, base_currency, quote_currency, rate_date, rate_micro, rate, source, captured_at, batch_id, now()
@@ -57,7 +57,7 @@ with wanted as materialized (
 		(excluded.rate_micro, excluded.rate, excluded.source, excluded.captured_at, excluded._batch_id,
 		 excluded._updated_at)
 ), cut as (
-	delete from analytics_curated.dim_fx_v1 where ctid = any (array(
+	delete from analytics_live.dim_fx where row_at = any (array(
 		select row_at from diff where tenant_id is null))
 ), cell as materialized (
 	select coalesce(tenant_id, old_tenant_id) as tenant_id, coalesce(rate_date, old_rate_date) as day, count(tenant_id) as put,

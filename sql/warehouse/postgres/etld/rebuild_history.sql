@@ -132,9 +132,9 @@ with wanted as materialized (
 	select w.tenant_id, w.reservation_id, f.item_id, f.stay_date, f.known_at, f.rooms_delta, f.row_at, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, f.item_id, f.stay_date, f.known_at, f.rooms_delta, (f.property_id, f.room_type_id, f.channel,
+		select f.row_at, f.item_id, f.stay_date, f.known_at, f.rooms_delta, (f.property_id, f.room_type_id, f.channel,
 			f.market_segment, f.rate_plan_id, f.kind, f.rate_delta_micro, f.currency) as content
-		from analytics_curated.fact_room_night_history_v1 f
+		from analytics_live.fact_room_night_history f
 		where f.tenant_id = w.tenant_id and f.reservation_id = w.reservation_id
 		offset 0) f
 ), diff_history as materialized (
@@ -146,7 +146,7 @@ with wanted as materialized (
 	where h.tenant_id is null or o.tenant_id is null or o.content *<> (h.property_id, h.room_type_id, h.channel,
 		h.market_segment, h.rate_plan_id, h.kind, h.rate_delta_micro, h.currency)
 ), put_history as (
-	insert into analytics_curated.fact_room_night_history_v1
+	insert into analytics_live.fact_room_night_history
 		(tenant_id, reservation_id, item_id, stay_date, known_at, rooms_delta, property_id, room_type_id, channel,
 		 market_segment, rate_plan_id, kind, rate_delta_micro, currency, _batch_id, _updated_at)
 	select tenant_id, reservation_id, item_id, stay_date, known_at, rooms_delta, property_id, room_type_id, channel,
@@ -159,7 +159,7 @@ with wanted as materialized (
 		(excluded.property_id, excluded.room_type_id, excluded.channel, excluded.market_segment, excluded.rate_plan_id,
 		 excluded.kind, excluded.rate_delta_micro, excluded.currency, excluded._batch_id, excluded._updated_at)
 ), cut_history as (
-	delete from analytics_curated.fact_room_night_history_v1 where ctid = any (array(
+	delete from analytics_live.fact_room_night_history where row_at = any (array(
 		select row_at from diff_history where tenant_id is null))
 ), cell as materialized (
 	select coalesce(tenant_id, old_tenant_id) as tenant_id, coalesce(stay_date, old_stay_date) as day,

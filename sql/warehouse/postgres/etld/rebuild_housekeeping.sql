@@ -59,18 +59,18 @@ with wanted as materialized (
 		select floor(extract(epoch from f.started_at - f.created_at) / 60)::integer as to_start,
 			floor(extract(epoch from f.completed_at - f.started_at) / 60)::integer as to_complete,
 			floor(extract(epoch from r.ready_at - f.created_at) / 60)::integer as to_ready) m
-	left join analytics_curated.dim_property_v1 p on p.tenant_id = w.tenant_id and p.property_id = f.property_id
+	left join analytics_curated.dim_property p on p.tenant_id = w.tenant_id and p.property_id = f.property_id
 	left join analytics_run.erased x on x.tenant_id = w.tenant_id and x.guest_key = f.staff_key
 ), old as materialized (
 	select w.tenant_id, f.task_id, f.row_at, f.business_date, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, f.task_id, f.business_date, (
+		select f.row_at, f.task_id, f.business_date, (
 			f.property_id, f.room_id, f.reservation_id, f.kind, f.priority, f.status, f.source, f.created_at,
 			f.assigned_at, f.started_at, f.completed_at, f.inspected_at, f.ready_at, f.minutes_to_start,
 			f.minutes_to_complete, f.minutes_to_ready, f.reassignments, f.escalations, f.staff_key, f.inspection_result,
 			f.business_date, f.last_event_at) as content
-		from analytics_curated.fact_housekeeping_task_v1 f
+		from analytics_live.fact_housekeeping_task f
 		where f.tenant_id = w.tenant_id and f.task_id = w.task_id
 		offset 0) f
 ), diff as materialized (
@@ -83,7 +83,7 @@ with wanted as materialized (
 		n.minutes_to_ready, n.reassignments, n.escalations, n.staff_key, n.inspection_result, n.business_date,
 		n.last_event_at)
 ), put as (
-	insert into analytics_curated.fact_housekeeping_task_v1
+	insert into analytics_live.fact_housekeeping_task
 		(tenant_id, task_id, property_id, room_id, reservation_id, kind, priority, status, source, created_at,
 		 assigned_at, started_at, completed_at, inspected_at, ready_at, minutes_to_start, minutes_to_complete,
 		 minutes_to_ready, reassignments, escalations, staff_key, inspection_result, business_date, last_event_at,
@@ -104,7 +104,7 @@ with wanted as materialized (
 		 excluded.staff_key, excluded.inspection_result, excluded.business_date, excluded.last_event_at,
 		 excluded._batch_id, excluded._updated_at)
 ), cut as (
-	delete from analytics_curated.fact_housekeeping_task_v1 where ctid = any (array(
+	delete from analytics_live.fact_housekeeping_task where row_at = any (array(
 		select row_at from diff where tenant_id is null))
 ), changed (tenant_id, day, put, cut) as (
 	select tenant_id, business_date, 1, 0 from diff where tenant_id is not null

@@ -34,17 +34,17 @@ with wanted as materialized (
 		coalesce(p.timezone, 'UTC') as zone, x.has_days, r.range, f.fill,
 		f.fill + ('{(,)}'::datemultirange - datemultirange(r.range)) as look
 	from wanted w
-	join analytics_curated.dim_room_type_v1 d on d.tenant_id = w.tenant_id and d.room_type_id = w.room_type_id
-	left join analytics_curated.dim_property_v1 p on p.tenant_id = d.tenant_id and p.property_id = d.property_id
+	join analytics_live.dim_room_type d on d.tenant_id = w.tenant_id and d.room_type_id = w.room_type_id
+	left join analytics_live.dim_property p on p.tenant_id = d.tenant_id and p.property_id = d.property_id
 	cross join lateral (
 		select case when d.inventory_from is null
 			then 'empty' else daterange(d.inventory_from, d.inventory_to, '[]') end as range) r
 	cross join lateral (
-		select (select date from analytics_curated.fact_inventory_day_v1
+		select (select date from analytics_live.fact_inventory_day
 				where tenant_id = w.tenant_id and room_type_id = w.room_type_id order by date limit 1) as first,
-			(select date from analytics_curated.fact_inventory_day_v1
+			(select date from analytics_live.fact_inventory_day
 				where tenant_id = w.tenant_id and room_type_id = w.room_type_id order by date desc limit 1) as last,
-			(select property_id from analytics_curated.fact_inventory_day_v1
+			(select property_id from analytics_live.fact_inventory_day
 				where tenant_id = w.tenant_id and room_type_id = w.room_type_id order by date limit 1) as property_id,
 			exists (
 				select from analytics_curated.event_property e
@@ -141,10 +141,10 @@ with wanted as materialized (
 	from target t
 	cross join lateral unnest(t.look) as r (days)
 	cross join lateral (
-		select f.date, f.ctid as row_at, (
+		select f.date, f.row_at, (
 			f.property_id, f.rooms_total, f.out_of_order, f.out_of_service, f.closed, f.house_permanent,
 			f.rooms_available) as content
-		from analytics_curated.fact_inventory_day_v1 f
+		from analytics_live.fact_inventory_day f
 		where f.tenant_id = t.tenant_id and f.room_type_id = t.room_type_id
 			and f.date >= coalesce(lower(r.days), '-infinity') and f.date < coalesce(upper(r.days), 'infinity')
 		offset 0) f
@@ -156,7 +156,7 @@ with wanted as materialized (
 		n.property_id, n.rooms_total, n.out_of_order, n.out_of_service, n.closed, n.house_permanent,
 		n.rooms_available)
 ), put as (
-	insert into analytics_curated.fact_inventory_day_v1
+	insert into analytics_live.fact_inventory_day
 		(tenant_id, room_type_id, date, property_id, rooms_total, out_of_order, out_of_service, closed, house_permanent,
 		 rooms_available, _batch_id, _updated_at)
 	select tenant_id, room_type_id, date, property_id, rooms_total, out_of_order, out_of_service, closed, house_permanent,
@@ -169,7 +169,7 @@ with wanted as materialized (
 		(excluded.property_id, excluded.rooms_total, excluded.out_of_order, excluded.out_of_service, excluded.closed,
 		 excluded.house_permanent, excluded.rooms_available, excluded._batch_id, excluded._updated_at)
 ), cut as (
-	delete from analytics_curated.fact_inventory_day_v1 where ctid = any (array(
+	delete from analytics_live.fact_inventory_day where row_at = any (array(
 		select row_at from diff where tenant_id is null))
 ), cell as materialized (
 	select coalesce(tenant_id, old_tenant_id) as tenant_id, coalesce(date, old_date) as day, count(tenant_id) as put,

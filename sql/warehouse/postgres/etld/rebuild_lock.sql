@@ -59,17 +59,17 @@ with wanted as materialized (
 		('access.granted', 'access', 'granted'),
 		('access.denied', 'access', 'denied'),
 		('device.health_alert', 'alert', 'alert')) as v (verb, action, result) on v.verb = f.verb
-	left join analytics_curated.dim_property_v1 p
+	left join analytics_curated.dim_property p
 		on p.tenant_id = w.tenant_id and p.property_id = coalesce(f.property_id, k.property_id)
 	where f.n_back = 1 or f.verb not like 'access.%'
 ), old as materialized (
 	select w.tenant_id, f.lock_key, f.action_id, f.row_at, f.business_date, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, f.lock_key, f.action_id, f.business_date, (
+		select f.row_at, f.lock_key, f.action_id, f.business_date, (
 			f.action, f.property_id, f.room_id, f.key_credential_id, f.lock_device_id, f.reservation_id, f.holder_kind,
 			f.vendor, f.result, f.reason, f.occurred_at, f.business_date, f.latency_ms) as content
-		from analytics_curated.fact_lock_action_v1 f
+		from analytics_live.fact_lock_action f
 		where f.tenant_id = w.tenant_id and f.lock_key = w.lock_key
 		offset 0) f
 ), diff as materialized (
@@ -80,7 +80,7 @@ with wanted as materialized (
 		n.action, n.property_id, n.room_id, n.key_credential_id, n.lock_device_id, n.reservation_id, n.holder_kind,
 		n.vendor, n.result, n.reason, n.occurred_at, n.business_date, n.latency_ms)
 ), put as (
-	insert into analytics_curated.fact_lock_action_v1
+	insert into analytics_live.fact_lock_action
 		(tenant_id, lock_key, action_id, action, property_id, room_id, key_credential_id, lock_device_id, reservation_id,
 		 holder_kind, vendor, result, reason, occurred_at, business_date, latency_ms, _batch_id, _updated_at)
 	select tenant_id, lock_key, action_id, action, property_id, room_id, key_credential_id, lock_device_id, reservation_id,
@@ -94,7 +94,7 @@ with wanted as materialized (
 		 excluded.reservation_id, excluded.holder_kind, excluded.vendor, excluded.result, excluded.reason,
 		 excluded.occurred_at, excluded.business_date, excluded.latency_ms, excluded._batch_id, excluded._updated_at)
 ), cut as (
-	delete from analytics_curated.fact_lock_action_v1 where ctid = any (array(
+	delete from analytics_live.fact_lock_action where row_at = any (array(
 		select row_at from diff where tenant_id is null))
 ), changed (tenant_id, day, put, cut) as (
 	select tenant_id, business_date, 1, 0 from diff where tenant_id is not null

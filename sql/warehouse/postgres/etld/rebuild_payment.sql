@@ -36,15 +36,15 @@ with wanted as materialized (
 			order by e.occurred_at, e.aggregate_version nulls first, e.event_id
 			offset 0) in_order
 		having count(*) > 0) f
-	left join analytics_curated.dim_property_v1 p on p.tenant_id = w.tenant_id and p.property_id = f.property_id
+	left join analytics_curated.dim_property p on p.tenant_id = w.tenant_id and p.property_id = f.property_id
 ), old as materialized (
 	select w.tenant_id, w.transaction_id, f.row_at, f.business_date, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, f.business_date,
+		select f.row_at, f.business_date,
 			(f.payment_id, f.reservation_id, f.folio_id, f.property_id, f.kind, f.outcome, f.method, f.vendor,
 			 f.amount_micro, f.currency, f.failure_code, f.occurred_at, f.business_date) as content
-		from analytics_curated.fact_payment_v1 f
+		from analytics_live.fact_payment f
 		where f.tenant_id = w.tenant_id and f.transaction_id = w.transaction_id
 		offset 0) f
 ), diff as materialized (
@@ -55,7 +55,7 @@ with wanted as materialized (
 		n.payment_id, n.reservation_id, n.folio_id, n.property_id, n.kind, n.outcome, n.method, n.vendor,
 		n.amount_micro, n.currency, n.failure_code, n.occurred_at, n.business_date)
 ), put as (
-	insert into analytics_curated.fact_payment_v1
+	insert into analytics_live.fact_payment
 		(tenant_id, transaction_id, payment_id, reservation_id, folio_id, property_id, kind, outcome, method, vendor,
 		 amount_micro, currency, failure_code, occurred_at, business_date, _batch_id, _updated_at)
 	select tenant_id, transaction_id, payment_id, reservation_id, folio_id, property_id, kind, outcome, method, vendor,
@@ -70,7 +70,7 @@ with wanted as materialized (
 		 excluded.failure_code, excluded.occurred_at, excluded.business_date, excluded._batch_id,
 		 excluded._updated_at)
 ), cut as (
-	delete from analytics_curated.fact_payment_v1 where ctid = any (array(
+	delete from analytics_live.fact_payment where row_at = any (array(
 		select row_at from diff where tenant_id is null))
 ), changed (tenant_id, day, put, cut) as (
 	select tenant_id, business_date, 1, 0 from diff where tenant_id is not null

@@ -37,10 +37,10 @@ with wanted as materialized (
 	select w.tenant_id, w.property_id, f.row_at, f.timezone, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, f.timezone, (
+		select f.row_at, f.timezone, (
 			f.name, f.city, f.country, f.timezone, f.currency, f.check_in_time, f.status, f.created_at,
 			f.last_event_at) as content
-		from analytics_curated.dim_property_v1 f
+		from analytics_live.dim_property f
 		where f.tenant_id = w.tenant_id and f.property_id = w.property_id
 		offset 0) f
 ), diff as materialized (
@@ -51,7 +51,7 @@ with wanted as materialized (
 		n.name, n.city, n.country, n.timezone, n.currency, n.check_in_time, n.status, n.created_at,
 		n.last_event_at)
 ), put as (
-	insert into analytics_curated.dim_property_v1
+	insert into analytics_live.dim_property
 		(tenant_id, property_id, name, city, country, timezone, currency, check_in_time, status, created_at,
 		 last_event_at, _batch_id, _updated_at)
 	select tenant_id, property_id, name, city, country, timezone, currency, check_in_time, status, created_at,
@@ -65,7 +65,7 @@ with wanted as materialized (
 		 excluded.check_in_time, excluded.status, excluded.created_at, excluded.last_event_at, excluded._batch_id,
 		 excluded._updated_at)
 ), cut as (
-	delete from analytics_curated.dim_property_v1 where ctid = any (array(
+	delete from analytics_live.dim_property where row_at = any (array(
 		select row_at from diff where tenant_id is null))
 ), moved as (
 	insert into analytics_run.touched (consumer, tenant_id, kind, key)

@@ -81,7 +81,7 @@ with wanted as materialized (
 		order by u.ordinality desc
 		limit 1) i on true
 	cross join lateral (select coalesce(i.item_currency[1], f.total_currency) as currency) c
-	left join analytics_curated.dim_property_v1 p on p.tenant_id = f.tenant_id and p.property_id = f.property_id
+	left join analytics_curated.dim_property p on p.tenant_id = f.tenant_id and p.property_id = f.property_id
 	left join analytics_run.erased x on x.tenant_id = f.tenant_id and x.guest_key = f.guest_key
 ), night as materialized (
 	select s.tenant_id, s.reservation_id, s.item_id[l.item] as item_id, l.date as stay_date, s.property_id,
@@ -148,12 +148,12 @@ with wanted as materialized (
 	select w.tenant_id, w.reservation_id, f.row_at, f.arrival_date, f.outcome, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, f.arrival_date, (f.handoff_id, f.confirmed_at, f.status = 'cancelled') as outcome, (f.property_id, f.room_type_id, f.channel, f.market_segment, f.rate_plan_id,
+		select f.row_at, f.arrival_date, (f.handoff_id, f.confirmed_at, f.status = 'cancelled') as outcome, (f.property_id, f.room_type_id, f.channel, f.market_segment, f.rate_plan_id,
 			f.guest_key, f.handoff_id, f.status, f.booked_at, f.confirmed_at, f.arrival_date, f.departure_date, f.nights,
 			f.rooms, f.adults, f.children, f.lead_time_days, f.room_revenue_micro, f.total_micro, f.currency,
 			f.cancelled_at, f.cancel_reason, f.checked_in_at, f.checked_out_at, f.no_show_at, f.modifications,
 			f.last_event_at, f.night_rows) as content
-		from analytics_curated.fact_reservation_v1 f
+		from analytics_live.fact_reservation f
 		where f.tenant_id = w.tenant_id and f.reservation_id = w.reservation_id
 		offset 0) f
 ), diff_reservation as materialized (
@@ -168,7 +168,7 @@ with wanted as materialized (
 		r.cancelled_at, r.cancel_reason, r.checked_in_at, r.checked_out_at, r.no_show_at, r.modifications,
 		r.last_event_at, r.night_rows)
 ), put_reservation as (
-	insert into analytics_curated.fact_reservation_v1
+	insert into analytics_live.fact_reservation
 		(tenant_id, reservation_id, property_id, room_type_id, channel, market_segment, rate_plan_id, guest_key, handoff_id,
 		 status, booked_at, confirmed_at, arrival_date, departure_date, nights, rooms, adults, children, lead_time_days,
 		 room_revenue_micro, total_micro, currency, cancelled_at, cancel_reason, checked_in_at, checked_out_at, no_show_at,
@@ -192,7 +192,7 @@ with wanted as materialized (
 		 excluded.checked_out_at, excluded.no_show_at, excluded.modifications, excluded.last_event_at,
 		 excluded.night_rows, excluded._batch_id, excluded._updated_at)
 ), cut_reservation as (
-	delete from analytics_curated.fact_reservation_v1 where ctid = any (array(
+	delete from analytics_live.fact_reservation where row_at = any (array(
 		select row_at from diff_reservation where tenant_id is null))
 ), came_of as (
 	-- fact_funnel says what became of a hand-off. Always touched, also where none is known yet: the
@@ -206,9 +206,9 @@ with wanted as materialized (
 	select w.tenant_id, w.reservation_id, f.item_id, f.stay_date, f.row_at, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, f.item_id, f.stay_date, (f.property_id, f.room_type_id, f.channel, f.market_segment,
+		select f.row_at, f.item_id, f.stay_date, (f.property_id, f.room_type_id, f.channel, f.market_segment,
 			f.rate_plan_id, f.kind, f.state, f.rate_micro, f.currency, f.booked_at, f.lead_time_days) as content
-		from analytics_curated.fact_room_night_v1 f
+		from analytics_live.fact_room_night f
 		where f.tenant_id = w.tenant_id and f.reservation_id = w.reservation_id
 		offset 0) f
 ), diff_night as materialized (
@@ -220,7 +220,7 @@ with wanted as materialized (
 		n.property_id, n.room_type_id, n.channel, n.market_segment, n.rate_plan_id, n.kind, n.state,
 		n.rate_micro, n.currency, n.booked_at, n.lead_time_days)
 ), put_night as (
-	insert into analytics_curated.fact_room_night_v1
+	insert into analytics_live.fact_room_night
 		(tenant_id, reservation_id, item_id, stay_date, property_id, room_type_id, channel, market_segment, rate_plan_id,
 		 kind, state, rate_micro, currency, booked_at, lead_time_days, _batch_id, _updated_at)
 	select tenant_id, reservation_id, item_id, stay_date, property_id, room_type_id, channel, market_segment, rate_plan_id,
@@ -234,7 +234,7 @@ with wanted as materialized (
 		 excluded.kind, excluded.state, excluded.rate_micro, excluded.currency, excluded.booked_at,
 		 excluded.lead_time_days, excluded._batch_id, excluded._updated_at)
 ), cut_night as (
-	delete from analytics_curated.fact_room_night_v1 where ctid = any (array(
+	delete from analytics_live.fact_room_night where row_at = any (array(
 		select row_at from diff_night where tenant_id is null))
 ), changed (table_name, tenant_id, day, put, cut) as (
 	select 'fact_reservation', tenant_id, arrival_date, 1, 0 from diff_reservation where tenant_id is not null

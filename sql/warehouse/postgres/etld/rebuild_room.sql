@@ -34,9 +34,9 @@ with wanted as materialized (
 	select w.tenant_id, w.room_id, f.row_at, f.property_id, f.room_type_id, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, f.property_id, f.room_type_id, (
+		select f.row_at, f.property_id, f.room_type_id, (
 			f.property_id, f.room_type_id, f.number, f.status, f.created_at, f.last_event_at) as content
-		from analytics_curated.dim_room_v1 f
+		from analytics_live.dim_room f
 		where f.tenant_id = w.tenant_id and f.room_id = w.room_id
 		offset 0) f
 ), diff as materialized (
@@ -46,7 +46,7 @@ with wanted as materialized (
 	where n.tenant_id is null or o.tenant_id is null or o.content *<> (
 		n.property_id, n.room_type_id, n.number, n.status, n.created_at, n.last_event_at)
 ), put as (
-	insert into analytics_curated.dim_room_v1
+	insert into analytics_live.dim_room
 		(tenant_id, room_id, property_id, room_type_id, number, status, created_at, last_event_at, _batch_id,
 		 _updated_at)
 	select tenant_id, room_id, property_id, room_type_id, number, status, created_at, last_event_at, batch_id, now()
@@ -57,7 +57,7 @@ with wanted as materialized (
 		(excluded.property_id, excluded.room_type_id, excluded.number, excluded.status, excluded.created_at,
 		 excluded.last_event_at, excluded._batch_id, excluded._updated_at)
 ), cut as (
-	delete from analytics_curated.dim_room_v1 where ctid = any (array(
+	delete from analytics_live.dim_room where row_at = any (array(
 		select row_at from diff where tenant_id is null))
 ), moved as (
 	insert into analytics_run.touched (consumer, tenant_id, kind, key)

@@ -59,7 +59,7 @@ with wanted as materialized (
 		order by day_from, occurred_at, event_id
 		limit 1) y on true
 	cross join lateral (select coalesce(f.property_id, r.property_id, y.property_id) as property_id) o
-	left join analytics_curated.dim_property_v1 p on p.tenant_id = w.tenant_id and p.property_id = o.property_id
+	left join analytics_live.dim_property p on p.tenant_id = w.tenant_id and p.property_id = o.property_id
 	cross join lateral (
 		select case when y.first_day is not null or r.first_room_at is not null then
 			greatest(date '2010-01-01', least(y.first_day, (r.first_room_at at time zone coalesce(p.timezone, 'UTC'))::date))
@@ -73,10 +73,10 @@ with wanted as materialized (
 	select w.tenant_id, w.room_type_id, f.row_at, f.property_id, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, f.property_id, (
+		select f.row_at, f.property_id, (
 			f.property_id, f.name, f.max_occupancy, f.status, f.inventory_from, f.inventory_to, f.created_at,
 			f.last_event_at) as content
-		from analytics_curated.dim_room_type_v1 f
+		from analytics_live.dim_room_type f
 		where f.tenant_id = w.tenant_id and f.room_type_id = w.room_type_id
 		offset 0) f
 ), diff as materialized (
@@ -87,7 +87,7 @@ with wanted as materialized (
 		n.property_id, n.name, n.max_occupancy, n.status, n.inventory_from, n.inventory_to, n.created_at,
 		n.last_event_at)
 ), put as (
-	insert into analytics_curated.dim_room_type_v1
+	insert into analytics_live.dim_room_type
 		(tenant_id, room_type_id, property_id, name, max_occupancy, status, inventory_from, inventory_to, created_at,
 		 last_event_at, _batch_id, _updated_at)
 	select tenant_id, room_type_id, property_id, name, max_occupancy, status, inventory_from, inventory_to, created_at,
@@ -100,7 +100,7 @@ with wanted as materialized (
 		(excluded.property_id, excluded.name, excluded.max_occupancy, excluded.status, excluded.inventory_from,
 		 excluded.inventory_to, excluded.created_at, excluded.last_event_at, excluded._batch_id, excluded._updated_at)
 ), cut as (
-	delete from analytics_curated.dim_room_type_v1 where ctid = any (array(
+	delete from analytics_live.dim_room_type where row_at = any (array(
 		select row_at from diff where tenant_id is null))
 ), moved as (
 	insert into analytics_run.touched (consumer, tenant_id, kind, key)

@@ -55,7 +55,7 @@ with given as materialized (
 		from analytics_curated.event_ai e
 		where e.tenant_id = w.tenant_id and e.suggestion_id = f.request_id and e.verb = 'completed') i
 	cross join lateral (select coalesce(f.property_id, i.property_id) as property_id) o
-	left join analytics_curated.dim_property_v1 p on p.tenant_id = w.tenant_id and p.property_id = o.property_id
+	left join analytics_curated.dim_property p on p.tenant_id = w.tenant_id and p.property_id = o.property_id
 	where f.decided or not exists (
 		select from analytics_curated.event_ai e
 		where e.tenant_id = w.tenant_id and e.request_id = w.suggestion_id)
@@ -63,10 +63,10 @@ with given as materialized (
 	select w.tenant_id, f.suggestion_id, f.row_at, f.business_date, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, f.suggestion_id, f.business_date, (
+		select f.row_at, f.suggestion_id, f.business_date, (
 			f.request_id, f.capability, f.property_id, f.produced_at, f.shown_at, f.decided_at, f.decision,
 			f.business_date) as content
-		from analytics_curated.fact_ai_suggestion_v1 f
+		from analytics_live.fact_ai_suggestion f
 		where f.tenant_id = w.tenant_id and f.suggestion_id = w.suggestion_id
 		offset 0) f
 ), diff as materialized (
@@ -76,7 +76,7 @@ with given as materialized (
 	where n.tenant_id is null or o.tenant_id is null or o.content *<> (
 		n.request_id, n.capability, n.property_id, n.produced_at, n.shown_at, n.decided_at, n.decision, n.business_date)
 ), put as (
-	insert into analytics_curated.fact_ai_suggestion_v1
+	insert into analytics_live.fact_ai_suggestion
 		(tenant_id, suggestion_id, request_id, capability, property_id, produced_at, shown_at, decided_at, decision,
 		 business_date, _batch_id, _updated_at)
 	select tenant_id, suggestion_id, request_id, capability, property_id, produced_at, shown_at, decided_at, decision,
@@ -89,7 +89,7 @@ with given as materialized (
 		(excluded.request_id, excluded.capability, excluded.property_id, excluded.produced_at, excluded.shown_at,
 		 excluded.decided_at, excluded.decision, excluded.business_date, excluded._batch_id, excluded._updated_at)
 ), cut as (
-	delete from analytics_curated.fact_ai_suggestion_v1 where ctid = any (array(
+	delete from analytics_live.fact_ai_suggestion where row_at = any (array(
 		select row_at from diff where tenant_id is null))
 ), changed (tenant_id, day, put, cut) as (
 	select tenant_id, business_date, 1, 0 from diff where tenant_id is not null

@@ -36,10 +36,10 @@ with wanted as materialized (
 	select w.tenant_id, f.row_at, f.content
 	from wanted w
 	cross join lateral (
-		select f.ctid as row_at, (
+		select f.row_at, (
 			f.name, f.region, f.data_residency, f.default_currency, f.timezone, f.weekend_days, f.status,
 			f.created_at, f.last_event_at) as content
-		from analytics_curated.dim_tenant_v1 f
+		from analytics_live.dim_tenant f
 		where f.tenant_id = w.tenant_id
 		offset 0) f
 ), diff as materialized (
@@ -50,7 +50,7 @@ with wanted as materialized (
 		n.name, n.region, n.data_residency, n.default_currency, n.timezone, n.weekend_days, n.status,
 		n.created_at, n.last_event_at)
 ), put as (
-	insert into analytics_curated.dim_tenant_v1
+	insert into analytics_live.dim_tenant
 		(tenant_id, name, region, data_residency, default_currency, timezone, weekend_days, status, created_at,
 		 last_event_at, _batch_id, _updated_at)
 	select tenant_id, name, region, data_residency, default_currency, timezone, weekend_days, status, created_at,
@@ -64,7 +64,7 @@ with wanted as materialized (
 		 excluded.weekend_days, excluded.status, excluded.created_at, excluded.last_event_at, excluded._batch_id,
 		 excluded._updated_at)
 ), cut as (
-	delete from analytics_curated.dim_tenant_v1 where ctid = any (array(
+	delete from analytics_live.dim_tenant where row_at = any (array(
 		select row_at from diff where tenant_id is null))
 ), cell as materialized (
 	select coalesce(tenant_id, old_tenant_id) as tenant_id, date '1970-01-01' as day, count(tenant_id) as put,

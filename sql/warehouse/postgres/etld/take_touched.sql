@@ -7,11 +7,12 @@
 -- $3 max_keys bigint
 -- $4 portions boolean  a portion; else single keys
 -- $5 tenant text       null = every tenant
--- rows: 1 (tenants text[], keys text[], job_id text, was_last boolean); keys[i] of tenants[i], null when
---   nothing is queued; job_id: whose portion it is, null when nobody asked; was_last: nothing is left of
---   that row
+-- rows: 1 (tenants text[], keys text[], job_id text, was_last boolean, beside boolean, has_beside boolean);
+--   keys[i] of tenants[i], null when nothing is queued; job_id: whose portion it is, null when nobody
+--   asked; was_last: nothing is left of that row; beside: it is to be built in the version beside the live
+--   one alone; has_beside: there is such a version, which every key is also rebuilt in
 with first as materialized (
-	select touch_id, tenant_id, kind, key, after_key, job_id
+	select touch_id, tenant_id, kind, key, after_key, job_id, beside, since, until
 	from analytics_run.touched
 	where consumer = $1::text and shard = $2::integer and kind <> 'key' and $4::boolean
 		and ($5::text is null or tenant_id = $5::text)
@@ -32,72 +33,82 @@ with first as materialized (
 	from first f
 	cross join lateral (
 		select reservation_id as key
-		from analytics_curated.fact_reservation_v1
+		from analytics_curated.fact_reservation
 		where $1::text = 'reservation' and f.kind = 'property' and tenant_id = f.tenant_id and property_id = f.key
 			and reservation_id > f.after_key
 		union all
 		select distinct reservation_id
 		from analytics_curated.event_reservation
 		where $1::text = 'reservation' and f.kind = 'all' and tenant_id = f.tenant_id and reservation_id > f.after_key
+			and occurred_at >= f.since and occurred_at < f.until
 		union all
 		select transaction_id
-		from analytics_curated.fact_payment_v1
+		from analytics_curated.fact_payment
 		where $1::text = 'payment' and f.kind = 'property' and tenant_id = f.tenant_id and property_id = f.key
 			and transaction_id > f.after_key
 		union all
 		select distinct transaction_id
 		from analytics_curated.event_payment
 		where $1::text = 'payment' and f.kind = 'all' and tenant_id = f.tenant_id and transaction_id > f.after_key
+			and occurred_at >= f.since and occurred_at < f.until
 		union all
 		select room_type_id
-		from analytics_curated.dim_room_type_v1
+		from analytics_curated.dim_room_type
 		where $1::text = 'property' and f.kind = 'property' and tenant_id = f.tenant_id and property_id = f.key
 			and room_type_id > f.after_key
 		union all
 		select distinct entity_id
 		from analytics_curated.event_property
 		where $1::text = 'property' and f.kind = 'all' and tenant_id = f.tenant_id and entity_id > f.after_key
+			and occurred_at >= f.since and occurred_at < f.until
 		union all
 		select tenant_id
 		from analytics_curated.event_tenant
 		where $1::text = 'tenant' and f.kind = 'all' and tenant_id = f.tenant_id and tenant_id > f.after_key
+			and occurred_at >= f.since and occurred_at < f.until
 		union all
 		select task_id
-		from analytics_curated.fact_housekeeping_task_v1
+		from analytics_curated.fact_housekeeping_task
 		where $1::text = 'housekeeping' and f.kind = 'property' and tenant_id = f.tenant_id and property_id = f.key
 			and task_id > f.after_key
 		union all
 		select distinct task_id
 		from analytics_curated.event_housekeeping
 		where $1::text = 'housekeeping' and f.kind = 'all' and tenant_id = f.tenant_id and task_id > f.after_key
+			and occurred_at >= f.since and occurred_at < f.until
 		union all
 		select distinct base_currency || '/' || quote_currency || '@' || (captured_at at time zone 'UTC')::date
 		from analytics_curated.event_fx
 		where $1::text = 'fx' and (f.kind = 'all' or property_id = f.key) and tenant_id = f.tenant_id
 			and base_currency || '/' || quote_currency || '@' || (captured_at at time zone 'UTC')::date > f.after_key
+			and said_at >= f.since and said_at < f.until
 		union all
 		select distinct lock_key
-		from analytics_curated.fact_lock_action_v1
+		from analytics_curated.fact_lock_action
 		where $1::text = 'lock' and f.kind = 'property' and tenant_id = f.tenant_id and property_id = f.key
 			and lock_key > f.after_key
 		union all
 		select distinct lock_key
 		from analytics_curated.event_lock
 		where $1::text = 'lock' and f.kind = 'all' and tenant_id = f.tenant_id and lock_key > f.after_key
+			and occurred_at >= f.since and occurred_at < f.until
 		union all
 		select distinct 's' || suggestion_id
 		from analytics_curated.event_ai
 		where $1::text = 'ai' and (f.kind = 'all' or property_id = f.key) and tenant_id = f.tenant_id
 			and 's' || suggestion_id > f.after_key
+			and occurred_at >= f.since and occurred_at < f.until
 		union all
 		select distinct 'f' || jsonb_build_array(property_id, forecast_run_id, room_type_id)::text
 		from analytics_curated.event_forecast
 		where $1::text = 'ai' and (f.kind = 'all' or property_id = f.key) and tenant_id = f.tenant_id
 			and ('f' || jsonb_build_array(property_id, forecast_run_id, room_type_id)::text) collate "C" > f.after_key
+			and occurred_at >= f.since and occurred_at < f.until
 		union all
 		select event_id
 		from analytics_curated.event_audit
 		where $1::text = 'audit' and f.kind = 'all' and tenant_id = f.tenant_id and event_id > f.after_key
+			and occurred_at >= f.since and occurred_at < f.until
 		union all
 		select distinct k.key
 		from analytics_curated.event_funnel e
@@ -105,6 +116,7 @@ with first as materialized (
 			select case when e.handoff_id is not null then 'h' || e.handoff_id else 's' || e.session_id end as key) k
 		where $1::text = 'funnel' and (f.kind = 'all' or e.property_id = f.key) and e.owner_id = f.tenant_id
 			and k.key > f.after_key
+			and e.occurred_at >= f.since and e.occurred_at < f.until
 		order by key
 		limit $3::bigint) k
 ), progress as (
@@ -126,5 +138,7 @@ with first as materialized (
 	select tenant_id, key from portion
 )
 select array_agg(tenant_id order by tenant_id, key) as tenants, array_agg(key order by tenant_id, key) as keys,
-	(select job_id from first) as job_id, coalesce((select p.keys < $3::bigint from progress p), false) as was_last
+	(select job_id from first) as job_id, coalesce((select p.keys < $3::bigint from progress p), false) as was_last,
+	coalesce((select beside from first), false) as beside,
+	exists (select from analytics_run.build where consumer = $1::text) as has_beside
 from taken

@@ -1,0 +1,8 @@
+-- The backfill of a table that is queued or running, if there is one.
+-- $1 tables text[]  of its consumer
+-- rows: 0 or 1 (job_id text)
+select job_id
+from analytics.etl_jobs
+where kind = 'backfill' and projection = any ($1::text[]) and state in ('queued', 'running')
+order by created_at
+limit 1
