@@ -20,7 +20,7 @@ endif
 
 # ---- the Debian packages that the project builds, tests and runs with; listed here and nowhere else
 DEPS_BUILD := gcc make pkg-config mawk libevent-dev libpq-dev libhiredis-dev libcurl4-openssl-dev \
-	libcjson-dev libzmq3-dev libssl-dev libpg-query-dev
+	libcjson-dev libzmq3-dev libssl-dev libpg-query-dev zlib1g-dev
 DEPS_RUN   := postgresql-15 postgresql-client-15 redis-server openssl curl
 DEPS_TEST  := check python3 python3-pytest python3-pytest-xdist python3-zmq jose
 DEPS_BENCH := wrk
@@ -28,7 +28,7 @@ DEPS_LINT  := clang-14 clang-format-14 clang-tidy-14 cppcheck shellcheck
 DEPS       := $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
 
 # ---- flags
-PKGS := libevent libpq hiredis libcurl libcjson libzmq openssl
+PKGS := libevent libpq hiredis libcurl libcjson libzmq openssl zlib
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wundef -Wvla -Wformat=2 -Wstrict-prototypes \
 	-Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wcast-qual -Wwrite-strings \
 	-Wnull-dereference -Wimplicit-fallthrough -Wswitch-enum -Wconversion -Wsign-conversion -Werror

@@ -9,17 +9,18 @@
  * same command follows a job that is under way. Exit 0: done; 69: it failed for good; 75: try
  * again.
  *
- *   --switch, --rollback, --drop act on the version beside the live one, and ask nobody.
+ *   --switch, --rollback, --drop act on the version beside the live one, and ask nobody;
+ *   --archive is another matter: archive.c.
  */
 #include "etld/backfill.h"
 
 #include <errno.h>
 
 #include "common/log.h"
+#include "common/progress.h"
 #include "common/timestamp.h"
 #include "common/ulid.h"
 #include "etld/etld.h"
-#include "etld/progress.h"
 #include "etld/versions.h"
 #include "sql_gen.h"
 
@@ -357,6 +358,8 @@ int etld_backfill_start(struct daemon *d, void *state, int argc, char **argv, st
 	struct etld *st = state;
 	int r;
 
+	if (argc > 0 && strcmp(argv[0], "--archive") == 0)
+		return etld_archive_start(d, st, argc - 1, argv + 1, e);
 	b = (struct backfill){.etld = st, .act = VERSIONS_RECORD};
 	r = take_arguments(argc, argv, e);
 	if (r < 0)

@@ -295,6 +295,7 @@ void etld_close(struct daemon *d, void *state)
 	etld_run_stop();
 	etld_purge_stop();
 	etld_backfill_stop();
+	etld_archive_stop();
 	httpd_free(st->http);
 	zsock_free(st->hints);
 	if (st->scheduler != NULL)

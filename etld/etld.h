@@ -37,6 +37,7 @@ struct etld {
 	struct scheduler_options options; /* what `etld run` asks for beside the settings */
 	/* Not NULL: called when both schemas are right, instead of etld_start_work. */
 	void (*on_ready)(struct etld *st);
+	enum daemon_exit done_code; /* of a run that went well */
 	void (*on_drained)(void *arg);
 	void *drained_arg;
 };
@@ -70,6 +71,10 @@ int etld_outbox_start(struct daemon *d, void *state, int argc, char **argv,
 int etld_backfill_start(struct daemon *d, void *state, int argc, char **argv,
 			struct err *e) MUST_CHECK;
 void etld_backfill_stop(void); /* part of etld_close */
+/* `etld backfill --archive`, its words after that; see archive.c. */
+int etld_archive_start(struct daemon *d, struct etld *st, int argc, char **argv,
+		       struct err *e) MUST_CHECK;
+void etld_archive_stop(void); /* part of etld_close */
 /* `etld status [--json]` */
 int etld_status_start(struct daemon *d, void *state, int argc, char **argv,
 		      struct err *e) MUST_CHECK;

@@ -57,7 +57,8 @@ static const struct daemon_command commands[] = {
 	 etld_outbox_start},
 	{"backfill",
 	 "backfill --projection TABLE [--from DAY] [--to DAY] [--hold] [--json] | --switch | "
-	 "--rollback | --drop: build a version beside the live one, or rebuild some days",
+	 "--rollback | --drop: build a version beside the live one, or rebuild some days;\n"
+	 "           backfill --archive [--again] PATH...: land and apply an event archive",
 	 etld_backfill_start},
 	{"status", "status [--json]: what is pending, and the jobs", etld_status_start},
 	{NULL, NULL, NULL},

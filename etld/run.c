@@ -7,9 +7,9 @@
 
 #include "common/log.h"
 #include "common/num.h"
+#include "common/progress.h"
 #include "common/ulid.h"
 #include "etld/etld.h"
-#include "etld/progress.h"
 #include "sql_gen.h"
 
 #define CONSUMERS_MAX      32
@@ -81,7 +81,7 @@ static void on_emitted(void *arg, const struct pgresult *r, const struct err *e)
 	log_info("run ended", LOG_S("outcome", run.done ? "done" : "gave up"),
 		 LOG_I("events", run.events), LOG_I("keys", run.keys), LOG_I("units", run.units),
 		 LOG_I("ms", progress_elapsed_ms(&run.progress)));
-	daemon_quit(run.etld->daemon, run.done ? DAEMON_OK : DAEMON_TEMPORARY);
+	daemon_quit(run.etld->daemon, run.done ? run.etld->done_code : DAEMON_TEMPORARY);
 }
 
 static void on_idle(void *arg, bool done)

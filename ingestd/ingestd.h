@@ -29,8 +29,13 @@ struct ingestd {
 	struct httpd *http;
 	struct zdoor *zdoor;
 	struct puller *puller;
+	struct load *load;                        /* the one-shot, when it is that */
 	struct dead_letter_command *dead_letters; /* the one-shot; NULL in the daemon */
 	int idle;                                 /* parts that have become idle while draining */
 };
+
+/* What a door or a one-shot lands through: hints, pool, batcher, shapes, intake. */
+int ingestd_open_landing(struct ingestd *st, const struct ingestd_config *conf,
+			 struct err *e) MUST_CHECK;
 
 #endif

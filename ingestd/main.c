@@ -10,58 +10,14 @@
 #include "common/log.h"
 #include "ingestd/dead_letter_command.h"
 #include "ingestd/ingestd.h"
+#include "ingestd/load.h"
 #include "sql_gen.h"
-
-#define SERVER_SETTINGS                                                           \
-	"-c search_path=pg_catalog -c statement_timeout=60s -c lock_timeout=30s " \
-	"-c idle_in_transaction_session_timeout=30s -c client_min_messages=warning"
-
-static void on_warehouse_state(void *arg, bool up, const char *reason)
-{
-	struct ingestd *st = arg;
-
-	daemon_condition(st->daemon, "warehouse connection", up, reason);
-	if (up && st->batcher != NULL)
-		batcher_kick(st->batcher);
-}
 
 static void on_schema(void *arg)
 {
 	struct ingestd *st = arg;
 
 	batcher_start(st->batcher);
-}
-
-static struct pgpool *open_pool(struct ingestd *st, const struct ingestd_config *conf)
-{
-	return pgpool_new(daemon_base(st->daemon),
-			  &(struct pgpool_options){
-				  .name = "warehouse",
-				  .url = conf->warehouse_url[0] != '\0' ? conf->warehouse_url
-									: conf->database_url,
-				  /* names the instance in analytics_run.batch */
-				  .application = daemon_instance(st->daemon),
-				  .settings = SERVER_SETTINGS,
-				  .size = (int)conf->landing_connections + 1,
-				  .min_idle = (int)conf->landing_connections,
-				  .waiting_max = 16,
-				  .wait_ms = 5000,
-				  .connect_timeout_ms = 5000,
-				  .on_state = on_warehouse_state,
-				  .arg = st,
-			  });
-}
-
-static int open_hints(struct ingestd *st, const struct ingestd_config *conf, struct err *e)
-{
-	if (conf->hint_endpoint[0] == '\0')
-		return 0;
-	return zsock_new(daemon_base(st->daemon),
-			 &(struct zsock_options){.type = ZSOCK_PUSH,
-						 .endpoint = conf->hint_endpoint,
-						 .hwm = 16,
-						 .message_max = 4096},
-			 &st->hints, e);
 }
 
 static int start(struct daemon *d, void *state, struct err *e)
@@ -72,13 +28,9 @@ static int start(struct daemon *d, void *state, struct err *e)
 	int r;
 
 	st->daemon = d;
-	r = open_hints(st, conf, e);
+	r = ingestd_open_landing(st, conf, e);
 	if (r < 0)
 		return r;
-	st->warehouse = open_pool(st, conf);
-	st->batcher = batcher_new(d, st->warehouse, &(struct batcher_options){conf, st->hints});
-	st->shapes = shapes_new(d, st->warehouse);
-	st->intake = intake_new(st->batcher, st->shapes, conf);
 	r = callers_open(&st->callers, daemon_base(d), conf, e);
 	if (r < 0)
 		return r;
@@ -119,7 +71,8 @@ static void drain(struct daemon *d, void *state)
 {
 	struct ingestd *st = state;
 
-	if (st->dead_letters != NULL) { /* may be stopped anywhere and run again */
+	if (st->dead_letters != NULL ||
+	    st->load != NULL) { /* may be stopped anywhere and run again */
 		daemon_drained(d);
 		return;
 	}
@@ -140,6 +93,7 @@ static void stop(struct daemon *d, void *state)
 	pgpool_free(st->warehouse);
 	batcher_free(st->batcher);
 	dead_letter_command_free(st->dead_letters);
+	load_free(st->load);
 	httpd_free(st->http);
 	zdoor_free(st->zdoor);
 	puller_free(st->puller);
@@ -151,6 +105,7 @@ static void stop(struct daemon *d, void *state)
 
 static const struct daemon_command commands[] = {
 	{"dead-letter", DEAD_LETTER_USAGE, dead_letter_command_start},
+	{"load", LOAD_USAGE, load_start},
 	{NULL, NULL, NULL},
 };
 

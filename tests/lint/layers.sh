@@ -17,6 +17,7 @@ BEGIN {
 	wrapper["^cjson/"] = "^common/json\\.c$"
 	wrapper["^curl/"] = "^(common/httpc|tools/replay_http)\\.c$"
 	wrapper["^pg_query"] = "^queryd/gate\\.c$"
+	wrapper["^zlib"] = "^ingestd/archive\\.c$"
 	wrapper["^openssl/"] = "^common/(hash|jwk|sign)\\.c$"
 	while ((getline line < "common/module.mk") > 0) {
 		n = split(line, word, " ")

@@ -1,5 +1,5 @@
 /* A progress bar on stderr; see progress.h. */
-#include "etld/progress.h"
+#include "common/progress.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -367,4 +367,23 @@ grant execute on function analytics_run.open_build(text, integer, text, text, te
 grant select on analytics_run.version, analytics_run.build, analytics_run.build_difference to analytics_etld;
 grant insert on analytics_beside.touched, analytics_beside.profile_dirty to analytics_etld;
 
+-- ---- archives
+
+-- How far the files of an event archive are (`ingestd load`). Written after the events have landed.
+create table analytics_run.archive_file (
+	file text collate "C" primary key,
+	size_bytes bigint not null,
+	modified_us bigint not null,
+	offset_bytes bigint not null,             -- of the unpacked text
+	accepted bigint not null,                 -- over all times that it was loaded
+	duplicates bigint not null,
+	conflicts bigint not null,
+	dead_letters bigint not null,
+	started_at timestamptz not null default now(),
+	noted_at timestamptz not null default now(),
+	finished_at timestamptz
+);
+grant select, insert, update on analytics_run.archive_file to analytics_ingestd;
+grant select on analytics_run.archive_file to analytics_etld;
+
 reset role;

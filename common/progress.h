@@ -1,9 +1,9 @@
 /*
- * The line on a terminal that says how far a one-shot is. Where nobody watches it draws nothing,
- * and whoever logs meanwhile clears it first.
+ * L1: the line on a terminal that says how far a one-shot is. Where nobody watches it draws
+ * nothing, and whoever logs meanwhile clears it first.
  */
-#ifndef ETLD_PROGRESS_H
-#define ETLD_PROGRESS_H
+#ifndef COMMON_PROGRESS_H
+#define COMMON_PROGRESS_H
 
 #include "common/base.h"
 
