@@ -5,7 +5,6 @@
 #include "common/num.h"
 #include "common/ulid.h"
 #include "queryd/catalog.h"
-#include "queryd/change.h"
 #include "queryd/compute.h"
 #include "sql_gen.h"
 
@@ -14,7 +13,6 @@
 #define PARAMS_MAX 5
 #define JOB_PREFIX "job_"
 #define JOB_ID_MAX 40
-#define JOBS_PATH  "/api/v1/analytics/etl/jobs/"
 
 /* Lives in the request's arena. */
 struct lookup {
@@ -142,30 +140,6 @@ void records_list_quality(const struct call *c)
 	k->params[0][3] = k->number;
 	k->stmts[0] = (struct pgstmt){&SQL_queryd_list_results, k->params[0]};
 	run(c, k, 1, on_quality);
-}
-
-/* ---- refresh */
-
-void records_request_refresh(const struct call *c)
-{
-	static const struct change_refusal none[] = {{.name = NULL}};
-	const char *projection = httpd_param(c->http, "key"), *key;
-	const char **params = arena_alloc(httpd_arena(c->http), 2 * sizeof(*params));
-
-	if (registry_projection(c->st->registry, projection) == NULL) {
-		httpd_reply_problem(c->http, PROBLEM_PROJECTION_NOT_FOUND,
-				    "There is no projection of that name.");
-		return;
-	}
-	if (!change_key(c, &key))
-		return;
-	params[0] = change_new_id(c, "job");
-	params[1] = projection;
-	change_start(c, &(struct change){.operation = "projections.refresh",
-					 .status = 202,
-					 .location = JOBS_PATH,
-					 .effect = {&SQL_queryd_request_refresh, params},
-					 .refusals = none});
 }
 
 /* ---- jobs */

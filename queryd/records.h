@@ -11,8 +11,7 @@
 
 #include "queryd/access.h"
 
-void records_list_quality(const struct call *c);    /* GET data-quality?table&state */
-void records_request_refresh(const struct call *c); /* POST projections/{key}:refresh */
-void records_show_job(const struct call *c);        /* GET etl/jobs/{id} */
+void records_list_quality(const struct call *c); /* GET data-quality?table&state */
+void records_show_job(const struct call *c);     /* GET etl/jobs/{id} */
 
 #endif

@@ -12,6 +12,7 @@
 #include "queryd/openapi.h"
 #include "queryd/publish.h"
 #include "queryd/records.h"
+#include "queryd/refresh.h"
 #include "queryd/saved.h"
 #include "queryd/share.h"
 #include "queryd/snapshot.h"
@@ -57,10 +58,10 @@ static const struct access_route routes[] = {
 	{POST("/queries/run", REQUEST_BODY_MAX), PERMISSION_AUTHOR, structured_run, NULL},
 	{GET("/metrics/{key}/explain"), PERMISSION_VIEWER, explain_serve, window},
 	{GET("/projections"), PERMISSION_VIEWER, catalog_list_projections, NULL},
-	{POST("/projections/{key}:refresh", REQUEST_BODY_MAX), PERMISSION_ADMIN,
-	 records_request_refresh, NULL},
-	{POST("/projections/{key}/refresh", REQUEST_BODY_MAX), PERMISSION_ADMIN,
-	 records_request_refresh, NULL},
+	{POST("/projections/{key}:refresh", REQUEST_BODY_MAX), PERMISSION_ADMIN, refresh_request,
+	 NULL},
+	{POST("/projections/{key}/refresh", REQUEST_BODY_MAX), PERMISSION_ADMIN, refresh_request,
+	 NULL},
 	{GET("/data-quality"), PERMISSION_VIEWER, records_list_quality, quality},
 	{GET("/data-quality/checks"), PERMISSION_ADMIN, checks_list, page},
 	{POST("/data-quality/checks", DOCUMENT_MAX), PERMISSION_ADMIN, checks_create, NULL},

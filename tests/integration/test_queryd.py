@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from events import ident
 from harness import CHECKOUT, wait_until
 from hotel import API, CODES, METRICS, WINDOW, Hotel, compute, day, ulid
 
@@ -295,6 +296,33 @@ def test_refresh_is_a_job_once_for_a_key(stack, token):
     job = wait_until(ended, timeout=30)
     assert job["state"] == "succeeded" and job["projectionKey"] == "fact_reservation" and job["progress"] == 1
     assert job["runs"][0]["attempt"] == 1 and job["runs"][0]["finishedAt"]
+
+
+def test_a_refresh_says_what_it_will_be(stack, random_hotel):
+    """By what the tenant has itself; for whoever sees all of it; of the version that is meant."""
+    path = f"{API}/projections/fact_room_night:refresh"
+    tenant = random_hotel.tenant
+    mine = stack.token(tenant)
+
+    def ask(user, body=None, n=0):
+        return stack.http("POST", "queryd", path, body, user, {"Idempotency-Key": ident("key", "plan", user[-9:], n)[4:]})
+
+    rows = stack.query("select (select count(*) from analytics_curated.fact_reservation where tenant_id = $1)"
+                       " + (select count(*) from analytics_curated.fact_room_night where tenant_id = $1)", tenant)[0][0]
+    wait_until(lambda: stack.query("select sum(rows) from analytics_run.profile where tenant_id = $1 and table_name in"
+                                   " ('fact_reservation', 'fact_room_night')", tenant)[0][0] == rows)
+    first = ask(mine)
+    assert first.json()["plan"] == {"rows": int(rows), "tenants": 1, "estimatedSeconds": -(-int(rows) // 2000) + 1}
+    assert int(rows) > 0 and ask(mine).json() == first.json()
+    none = stack.token(ident("tnt", "has", "nothing"), "--role", "tenant.admin")
+    assert ask(none).json()["plan"] == {"rows": 0, "tenants": 1, "estimatedSeconds": 1}
+    limited = stack.token(tenant, "--role", "tenant.admin", "--property", ident("ppt", "of", "his"))
+    assert ask(limited).json()["plan"] == {"rows": None, "tenants": 1, "estimatedSeconds": None}
+    assert ask(mine, {"version": 1}, 1).status == 202
+    other = ask(mine, {"version": 2}, 2)
+    assert other.status == 409 and other.json()["code"] == CODES + "ANALYTICS.PROJECTION_SCHEMA_MISMATCH"
+    for n, bad in enumerate(({"version": "1"}, {"version": 0}, {"what": 1}, []), 3):
+        assert ask(mine, bad, n).status == 400
 
 
 def test_data_quality(stack, token):

@@ -386,4 +386,14 @@ create table analytics_run.archive_file (
 grant select, insert, update on analytics_run.archive_file to analytics_ingestd;
 grant select on analytics_run.archive_file to analytics_etld;
 
+-- ---- the size of what a refresh would build
+
+-- Of the tables of this tenant, for whoever may see all of its properties.
+create view tenant_views.table_size with (security_barrier) as
+select table_name, sum(rows)::bigint as rows
+from analytics_run.profile
+where tenant_id = session_user::text and (select tenant_views.scope() = '{*}')
+group by table_name;
+grant select on tenant_views.table_size to analytics_tenants;
+
 reset role;
