@@ -63,6 +63,7 @@ void etld_start_work(struct etld *st, bool backfills)
 					  &(struct signals_options){conf->signals,
 								    conf->signals_interval,
 								    conf->signals_min_group});
+		st->retention = retention_new(st->daemon, st->warehouse, conf);
 	}
 	if (!st->once && st->topic == NULL && st->bus == NULL)
 		log_warn("neither publish_topic nor bus_listen is set: the outbox keeps its rows");
@@ -306,6 +307,7 @@ void etld_close(struct daemon *d, void *state)
 	control_stop(st->events);
 	relay_stop(st->relay);
 	signals_stop(st->signals);
+	retention_stop(st->retention);
 	schema_check_free(st->control_schema);
 	schema_check_free(st->warehouse_schema);
 	pgpool_free(st->warehouse); /* what still runs ends with -ECANCELED here */
@@ -318,6 +320,7 @@ void etld_close(struct daemon *d, void *state)
 	control_free(st->events);
 	relay_free(st->relay);
 	signals_free(st->signals);
+	retention_free(st->retention);
 	zsock_free(st->bus);
 	redisq_free(st->redis);
 	signer_free(st->signer);

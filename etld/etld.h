@@ -13,6 +13,7 @@
 #include "etld/janitor.h"
 #include "etld/publish.h"
 #include "etld/relay.h"
+#include "etld/retention.h"
 #include "etld/scheduler.h"
 #include "etld/signals.h"
 
@@ -33,6 +34,7 @@ struct etld {
 	struct relay *relay;    /* NULL: nothing to publish to */
 	struct janitor *janitor;
 	struct signals *signals;
+	struct retention *retention;
 	bool once;                        /* a one-shot */
 	struct scheduler_options options; /* what `etld run` asks for beside the settings */
 	/* Not NULL: called when both schemas are right, instead of etld_start_work. */

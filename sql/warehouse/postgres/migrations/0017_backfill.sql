@@ -396,4 +396,148 @@ where tenant_id = session_user::text and (select tenant_views.scope() = '{*}')
 group by table_name;
 grant select on tenant_views.table_size to analytics_tenants;
 
+-- ---- retention of raw
+--
+-- What is past the retention of its class loses its content; who it was stays: key, tenant, hash, subject
+-- and times. So an event that is delivered again years later is still a duplicate, or a conflict, and never
+-- lands a second time. Only where the operator gives up on that too (`keys`) do the rows go, and a month
+-- with nothing left gives its space back. It stays as an empty partition: a batch that needs a partition
+-- that is not there has to wait for it. Nothing here touches what was made of the events.
+
+-- How far each partition is. The arrays: operational, regulated, audit, analytical, and the emptied ones;
+-- `oldest` is no later than the oldest row there, so a month is looked at when something in it can be due.
+create table analytics_run.raw_month (
+	month text collate "C" primary key,       -- the partition
+	oldest timestamptz[] not null default '{-infinity,-infinity,-infinity,-infinity,-infinity}',
+	found timestamptz[] not null default '{infinity,infinity,infinity,infinity,infinity}', -- in this pass
+	started_at timestamptz,                   -- of the pass; null: none is under way
+	ended_at timestamptz,
+	after_key text collate "C" not null default '',
+	after_tenant text collate "C" not null default ''
+);
+
+create function analytics_run.retire_raw(operational interval, regulated interval, audit interval, analytical interval,
+	keys interval, max_rows integer)
+returns table (month text, looked_at bigint, emptied bigint, deleted bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '500ms' as $$
+#variable_conflict use_column
+declare
+	before constant timestamptz[] := array[now() - operational, now() - regulated, now() - audit, now() - analytical,
+		now() - keys];
+	m analytics_run.raw_month;
+	page record;
+	partition regclass;
+begin
+	insert into analytics_run.raw_month (month)
+	select c.relname
+	from pg_inherits i
+	join pg_class c on c.oid = i.inhrelid
+	where i.inhparent = 'events_raw.event'::regclass
+	on conflict do nothing;
+	-- most months are empty: those need no look inside
+	update analytics_run.raw_month r set started_at = null, ended_at = now(), oldest = array_fill(now() - interval '1 hour', '{5}')
+	where r.month in (
+			select o.month from analytics_run.raw_month o
+			where pg_relation_size(to_regclass(format('events_raw.%I', o.month))) = 0
+			for update skip locked)
+		and exists (select from unnest(r.oldest, before) as o (at, before) where o.at < o.before);
+	select r.* into m
+	from analytics_run.raw_month r
+	where (r.started_at is not null or coalesce(r.ended_at < now() - interval '1 hour', true))
+		and exists (select from unnest(r.oldest, before) as o (at, before) where o.at < o.before)
+		and to_regclass(format('events_raw.%I', r.month)) is not null
+	order by r.started_at is null, r.month
+	limit 1
+	for update skip locked;
+	if not found then
+		return;
+	end if;
+	partition := to_regclass(format('events_raw.%I', m.month));
+	if m.started_at is null then
+		m.started_at := now();
+		m.after_key := '';
+		m.after_tenant := '';
+		m.found := '{infinity,infinity,infinity,infinity,infinity}';
+	end if;
+	execute format($q$
+		with page as materialized (
+			select e.ctid as row_at, e.dedupe_key, e.tenant_id, e.received_at, case when e.body = '' then 5
+					else array_position('{operational,regulated,audit,analytical}', e.retention_class) end as class,
+				-- what nobody has read yet is not gone
+				exists (
+					select from analytics_run.delta d
+					where d.consumer = analytics_run.consumer_of(e.domain) and d.shard = analytics_run.shard_of(e.tenant_id)
+						and d.tenant_id = e.tenant_id and d.batch_id = e.batch_id and d.domain = e.domain) as pending
+			from %1$s e
+			where (e.dedupe_key, e.tenant_id) > ($1, $2)
+			order by e.dedupe_key, e.tenant_id
+			limit $3
+		), judged as materialized (
+			select p.*, coalesce(p.received_at < ($4)[p.class], false) and not p.pending as due from page p
+		), emptied as (
+			update %1$s e set body = '', attributes = null, event_id = '', aggregate_type = null, aggregate_id = null,
+				aggregate_version = null, producer = null, correlation_id = null, causation_id = null, traceparent = null,
+				ordering_key = null, payload_key = null
+			from judged j
+			where e.ctid = j.row_at and j.due and j.class < 5
+			returning 1
+		), deleted as (
+			delete from %1$s e
+			using judged j
+			where e.ctid = j.row_at and j.due and j.class = 5
+			returning 1
+		)
+		select count(*) as looked_at, (select count(*) from emptied) as emptied, (select count(*) from deleted) as deleted,
+			(array_agg(dedupe_key order by dedupe_key desc, tenant_id desc))[1] as last_key,
+			(array_agg(tenant_id order by dedupe_key desc, tenant_id desc))[1] as last_tenant,
+			array(
+				select least(f.at, (
+					select min(received_at) from judged
+					where case when due then 5 else class end = f.class and not (due and class = 5)))
+				from unnest($5) with ordinality as f (at, class)
+				order by f.class) as found
+		from judged
+		$q$, partition)
+	into page using m.after_key, m.after_tenant, max_rows, before, m.found;
+	if page.looked_at = max_rows then
+		update analytics_run.raw_month r set started_at = m.started_at, after_key = page.last_key,
+			after_tenant = page.last_tenant, found = page.found
+		where r.month = m.month;
+	else
+		-- what landed since the pass began is younger, by clocks that may be an hour apart
+		update analytics_run.raw_month r set started_at = null, ended_at = now(), found = m.found, oldest = array(
+			select least(at, m.started_at - interval '1 hour') from unnest(page.found) with ordinality f (at, n) order by n)
+		where r.month = m.month;
+		perform analytics_run.give_back(partition);
+	end if;
+	return query select m.month, page.looked_at, page.emptied, page.deleted;
+end
+$$;
+
+-- The space of a month in which nothing is left; not when somebody is at it.
+create function analytics_run.give_back(partition regclass) returns void
+language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '500ms' as $$
+declare
+	used boolean;
+begin
+	if pg_relation_size(partition) = 0 then
+		return;
+	end if;
+	execute format('select exists (select from %s)', partition) into used;
+	if not used then
+		execute format('lock table %s in access exclusive mode', partition);
+		execute format('select exists (select from %s)', partition) into used;
+		if not used then
+			execute format('truncate %s', partition);
+		end if;
+	end if;
+exception
+	when lock_not_available then null;
+end
+$$;
+
+revoke execute on function analytics_run.retire_raw(interval, interval, interval, interval, interval, integer),
+	analytics_run.give_back(regclass) from public;
+grant execute on function analytics_run.retire_raw(interval, interval, interval, interval, interval, integer) to analytics_etld;
+
 reset role;

@@ -1,0 +1,21 @@
+/*
+ * Lets raw events go when the retention of their class is over (retain_* in the settings): their
+ * content first, their keys only when retain_keys says so. In portions with rests between them, by
+ * whichever etld comes first; see warehouse migration 0017 for what stays and why. With nothing set
+ * it does nothing.
+ */
+#ifndef ETLD_RETENTION_H
+#define ETLD_RETENTION_H
+
+#include "common/daemon.h"
+#include "common/pgpool.h"
+#include "etld/config.h"
+
+struct retention;
+
+struct retention *retention_new(struct daemon *d, struct pgpool *warehouse,
+				const struct etld_config *conf) MUST_CHECK;
+void retention_stop(struct retention *r); /* before the pool is freed; NULL is fine */
+void retention_free(struct retention *r); /* after the pool is freed; NULL is fine */
+
+#endif
