@@ -46,6 +46,17 @@ def two_tenants(world):
     return world
 
 
+def test_sizes_are_of_ones_own_tables(two_tenants):
+    """And only for whoever sees all properties: a sum over them says how much there is elsewhere."""
+    world = two_tenants
+    world.admin.query("insert into analytics_run.profile (tenant_id, table_name, day, rows, nulls) values"
+                      " ($1, 'fact_payment', '1999-01-01', 3, '{}'), ($2, 'fact_payment', '1999-01-01', 5, '{}')", TENANT, OTHER)
+    conn = world.connect(TENANT, PASSWORD)
+    sizes = "select table_name, rows from tenant_views.table_size where table_name = 'fact_payment'"
+    assert scoped(conn, sign(world, conn, TENANT), sizes) == [["fact_payment", "3"]]
+    assert scoped(conn, sign(world, conn, TENANT, PROPERTY), sizes) == [] and conn.query(sizes) == []
+
+
 def test_a_tenant_sees_itself_and_nothing_else(two_tenants):
     world = two_tenants
     conn = world.connect(TENANT, PASSWORD)
@@ -53,15 +64,16 @@ def test_a_tenant_sees_itself_and_nothing_else(two_tenants):
     assert {"fact_reservation", "fact_room_night", "fact_payment", "fact_inventory_day", "dim_property", "dim_room_type", "dim_room", "dim_tenant",
             "dim_fx", "fact_housekeeping_task", "fact_lock_action", "fact_ai_suggestion", "fact_demand_forecast", "fact_audit_event", "fact_funnel",
             "fact_room_night_history",
-            "fact_demand_forecast_latest", "forecast_accuracy", "dim_calendar", "table_state", "pending"} == set(views)
+            "fact_demand_forecast_latest", "forecast_accuracy", "dim_calendar", "table_state", "table_size",
+            "pending"} == set(views)
     signed = sign(world, conn, TENANT)
     assert scoped(conn, signed, "select count(*) from tenant_views.fact_reservation") == [["3"]]
-    for view in set(views) - {"dim_calendar", "table_state", "pending"}:
+    for view in set(views) - {"dim_calendar", "table_state", "table_size", "pending"}:
         assert scoped(conn, signed, f"select count(*) from tenant_views.{view} where tenant_id <> '{TENANT}'") == [["0"]]
         assert conn.query("select count(*) from information_schema.columns where table_schema = 'tenant_views' and column_name = '_batch_id'") == [["0"]]
     assert conn.query("select name from tenant_views.dim_tenant") == [[TENANT]]
     for schema, relation in world.rows("select nspname, relname from pg_class c join pg_namespace n on n.oid = relnamespace where relkind in ('r', 'v', 'p', 'S')"
-                                       " and nspname in ('analytics', 'analytics_run', 'events_raw', 'analytics_curated') and relname !~ '^event_\\d+$'"):
+                                       " and nspname in ('analytics', 'analytics_run', 'events_raw', 'analytics_curated', 'analytics_live', 'analytics_beside') and relname !~ '^event_\\d+$'"):
         with pytest.raises(PgError) as refused:
             conn.query(f'select 1 from "{schema}"."{relation}"')
         assert refused.value.sqlstate == "42501", relation
