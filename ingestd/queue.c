@@ -18,7 +18,8 @@
 #define ROW_MEMORY    768 /* of an event besides its body, as a rule */
 #define EVENT_MAX     ((size_t)1 << 20)
 #define PARCEL_BYTES  ((size_t)32 << 10)
-#define TURN_BYTES    ((size_t)128 << 10) /* of a tenant in one batch, while others are about */
+#define TURN_BYTES    ((size_t)128 << 10) /* of a tenant in one round */
+#define SHARED_BYTES  ((size_t)1 << 20)   /* of a batch: no further round while others are about */
 #define SHARED_US     1000000             /* how long others are about after they had something */
 #define CAREFUL_EVERY 4 /* a careful batch costs more: they gather while others wait, too */
 
@@ -162,7 +163,9 @@ void queue_take(struct queue *q, struct submission *owner)
 
 /* ---- landing */
 
-/* What is to land next of a lane, as a chain: a round, or more while nobody else is about. */
+/* What is to land next of a lane, as a chain: rounds until the batch is full. While others are
+ * about it is full early, so that nobody waits long for the commit before his: large enough that a
+ * commit costs little beside its rows, no larger. */
 static struct fair_item *gather(struct queue *q, enum lane lane, size_t *ret_bytes)
 {
 	const struct ingestd_config *conf = q->conf;
@@ -174,7 +177,7 @@ static struct fair_item *gather(struct queue *q, enum lane lane, size_t *ret_byt
 	while (bytes < (size_t)conf->batch_bytes && events < (size_t)conf->batch_events) {
 		item = fairqueue_pop(fair);
 		if (item == NULL) {
-			if (fair->flows == 0 || (shared && chain != NULL))
+			if (fair->flows == 0 || (shared && bytes >= SHARED_BYTES))
 				break;
 			fairqueue_next_round(fair);
 			continue;

@@ -105,7 +105,8 @@ def test_the_queue_is_bounded_by_events_too(stack, tenants):
 
 
 def test_nobody_waits_for_the_backlog_of_another(stack, tenants):
-    """However much one tenant has in the queue, the next batch has a turn of each."""
+    """However much one tenant has in the queue, the next batch has a turn of each, and while both are
+    about it is closed at 1 MiB: 2 MiB are never one batch."""
     flood, quiet, _ = tenants
     with (Instance(stack, "ingestd", landing_connections=1) as ingestd,
           concurrent.futures.ThreadPoolExecutor(24) as pool):
@@ -125,7 +126,7 @@ def test_nobody_waits_for_the_backlog_of_another(stack, tenants):
     batches = [(int(f), int(q)) for f, q in batches]
     assert batches[0] == (1, 0)
     assert batches[1][1] == 1, batches
-    assert max(f for f, _ in batches) < 200 and len(batches) > 6, batches
+    assert max(f for f, _ in batches) < 500 and len(batches) > 3, batches
 
 
 def test_a_tenant_has_a_rate(stack, tenants):
