@@ -39,6 +39,7 @@ struct envelope_reader {
 	struct scan_scratch scratch;
 	struct scan_index index;
 	const struct scan_member *found[SLOTS_MAX];
+	bool bare;   /* it came without a transport */
 	bool binary; /* it is a CloudEvent in binary mode */
 };
 
@@ -192,6 +193,8 @@ static bool source_value(const struct envelope_reader *r, const struct envelope_
 	int8_t slot = r->source_slots[rule][i];
 	const struct scan_member *m;
 
+	if (slot == NO_SLOT && r->bare)
+		return false;
 	if (slot == NO_SLOT) {
 		*ret = (struct rule_value){
 			.source = source,
@@ -415,6 +418,7 @@ int envelope_read(struct envelope_reader *r, struct slice text,
 	ret->published_at_us = EVENT_NO_TIME;
 	ret->aggregate_version = EVENT_NO_VERSION;
 	memset(r->found, 0, sizeof(r->found));
+	r->bare = transport == &nothing;
 	r->binary = transport_value(transport, "@" ENVELOPE_BINARY_MARK).len > 0;
 	rc = r->binary ? read_data(r, text, ret, fault) : read_members(r, text, fault);
 	for (size_t i = 0; i < RULE_COUNT; i++)
