@@ -356,6 +356,7 @@ static void run_job(struct compute_job *j, struct tenant *n)
 		return;
 	}
 	j->started_mono_us = clock_mono_us();
+	run_statements(&j->run);
 	TAILQ_INSERT_TAIL(&j->compute->running, j, link);
 	/* one that asks for what was known once may read other tables: planned as it is */
 	j->cost = (struct cost_question){

@@ -216,5 +216,6 @@ void explain_serve(const struct call *c)
 	if (tenant_metrics(c->tenant) != NULL)
 		x->own = metric_set_ref(tenant_metrics(c->tenant));
 	run_prepare(&x->run, &x->request, a);
+	run_statements(&x->run);
 	(void)tenant_query(c->tenant, c->principal->scope, x->run.stmts, x->run.nstmts, on_run, x);
 }

@@ -87,11 +87,12 @@ static void schema_ok(struct queryd *st)
 {
 	if (!st->control_ok || !st->warehouse_ok || st->watch != NULL)
 		return;
+	/* the registry first: it is what readiness waits for */
+	st->registry = registry_new(st->daemon, st->control, on_registry, st);
 	st->watch = watch_new(st->daemon, st->warehouse, st->redis, st->cache);
 	st->courier = courier_new(st->daemon, st->control, st->warehouse);
 	st->budget = budget_new(st);
 	st->cost = cost_new(st);
-	st->registry = registry_new(st->daemon, st->control, on_registry, st);
 }
 
 static void on_control_schema(void *arg)

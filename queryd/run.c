@@ -141,18 +141,26 @@ static void add_rates(struct run *run, struct arena *a)
 	params[0] = run->request->currency;
 	params[1] = date_text(a, run->windows[run->nwindows - 1].from);
 	params[2] = date_text(a, run->windows[WINDOW_ASKED].to);
-	add_table(run, RATES_TABLE);
 	add_stmt(run, &SQL_queryd_read_rates, params);
 }
 
 void run_prepare(struct run *run, const struct request *r, struct arena *a)
 {
-	const struct calendar daily = {.granularity = GRANULARITY_DAY};
-	const char **tables = arena_alloc(a, sizeof(*tables));
-
-	*run = (struct run){.request = r};
+	*run = (struct run){.request = r, .arena = a};
 	run->nwindows = request_windows(r, run->windows);
 	add_sources(run);
+	if (r->currency != NULL)
+		add_table(run, RATES_TABLE);
+}
+
+void run_statements(struct run *run)
+{
+	const struct calendar daily = {.granularity = GRANULARITY_DAY};
+	const struct request *r = run->request;
+	struct arena *a = run->arena;
+	const char **tables = arena_alloc(a, sizeof(*tables));
+
+	ASSERT(run->nstmts == 0);
 	for (size_t w = 0; w < run->nwindows; w++) {
 		run->params[w] = source_params(r, &r->calendar, run->windows[w], a);
 		if (r->currency != NULL)

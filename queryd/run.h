@@ -14,6 +14,7 @@
 
 struct run {
 	const struct request *request; /* resolved */
+	struct arena *arena;
 	struct window windows[WINDOWS_MAX];
 	size_t nwindows;
 	const struct source *sources[SOURCE_COUNT];
@@ -33,8 +34,11 @@ struct run_report {
 	int64_t bytes;
 };
 
-/* Everything lives in the arena; the request is borrowed. */
+/* What it reads and for which windows: all that the cache must know. Everything lives in the arena;
+ * the request is borrowed. */
 void run_prepare(struct run *run, const struct request *r, struct arena *a);
+/* params, daily and stmts: once, and only for an answer that is computed. */
+void run_statements(struct run *run);
 /* r: of query_start() with run->stmts. -E2BIG when there are over `max` cells, -ENOENT when a rate
  * of exchange is missing: a sentence for the client. */
 int run_cells(const struct run *run, const struct pgresult *r, size_t max, struct arena *a,
