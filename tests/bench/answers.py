@@ -5,10 +5,12 @@ import json
 import re
 
 import context as cx
+from harness import run
 from load import Hello, Load
+from stacklib.home import Home
 from table import Wrong
 
-CONNECTIONS = (16, 64)
+CONNECTIONS = (32, 128)
 METRIC = "occupancy_pct"
 
 
@@ -18,10 +20,21 @@ def cache_counts(stack):
             re.findall(r'^query_results_total\{cache="(\w+)"\} (\S+)$', text, re.M)}
 
 
-def bench_compute(table, stack):
-    tenant, first, last = stack.psql(
+def redis_gets(stack, connections, size):
+    """GETs a second of a value of this size, as redis-benchmark does them over queryd's socket."""
+    done = run(["redis-benchmark", "-s", Home(stack.dir)("run", "redis.sock"), "-n", str(20000 * cx.SECONDS),
+                "-c", str(connections), "-d", str(size), "-t", "set,get", "-r", "100", "--csv"], timeout=cx.WAIT)
+    return float(re.search(r'^"GET","([\d.]+)"', done.stdout, re.M)[1])
+
+
+def largest_tenant(stack):
+    return stack.psql(
         "select tenant_id, min(stay_date), max(stay_date) from analytics_curated.fact_room_night"
         " group by tenant_id order by count(*) desc limit 1")[0]
+
+
+def bench_compute(table, stack):
+    tenant, first, last = largest_tenant(stack)
     first, last = (datetime.date.fromisoformat(day) for day in (first, last))
     middle = first + (last - first) // 2
     body = json.dumps({"dateRange": {"from": "@FROM@", "to": "@TO@"}, "granularity": "day",
@@ -31,22 +44,27 @@ def bench_compute(table, stack):
              "path": f"/api/v1/analytics/metrics/{METRIC}:compute"}
     ranges = {**asked, "kind": "ranges", "body": body, "days": (last - first).days - 29,
               "day": (first - datetime.date(1970, 1, 1)).days}
+    size = len(stack.http("POST", "queryd", asked["path"], fixed, asked["token"],
+                          {"Content-Type": "application/json"}).body)
     url, sent, misses_due = stack.env["QUERYD_URL"], 0, 0
     before = cache_counts(stack)
     table.part("metrics:compute")
     with Hello() as server:
         for connections in CONNECTIONS:
-            hello = server.load(connections)
+            hello, redis = server.load(connections), []
             cached = Load(url, connections, kind="fixed", body=fixed, **asked)
             computed = Load(url, connections, 0.1, **ranges)  # pressure may refuse; the table says so
             for _ in range(cx.ROUNDS):
                 hello.run()
                 cached.run()
+                redis.append(redis_gets(stack, connections, size))
                 computed.run(first=sent)
                 sent += computed.results[-1]["requests"] + connections
                 misses_due += computed.results[-1]["answered"]
-            cached.report(table, f"{METRIC}:compute cached, {connections} connections, against hello",
+            cached.report(table, f"Q2 {METRIC}:compute cached, {connections} connections, against hello",
                           hello, 0.65)
+            table.compare(f"Q3 the same, {connections} connections, against Redis' GET of {size:,} bytes",
+                          cached.rates, redis, "/s", least=0.45)
             computed.report(table, f"{METRIC}:compute uncached, {connections} connections, against hello",
                             hello, None)
     after = cache_counts(stack)

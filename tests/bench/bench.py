@@ -10,10 +10,11 @@ instead of a verdict. The stack is private, new for each part, and durable (prof
 full_page_writes and synchronous_commit are on).
 
 The table goes to standard output and to build/bench.md. Environment:
-  BENCH="ingest push"  parts, of: parser ingest push fair dedupe together; else all
+  BENCH="ingest push"  parts, of: parser ingest push fair dedupe gate history flow together; else all
   BENCH_EVENTS=FILE    NDJSON events instead of simulated ones
   BENCH_COUNT=150000   how many to simulate
   BENCH_KEYS=10000000  keys that exist before dedupe is measured
+  BENCH_HISTORY=2000000, BENCH_TENANTS=300  reservation events, and whose, before a delta is rebuilt
   BENCH_ROUNDS=5, BENCH_SECONDS=5 (of each wrk)
 Exit: 0 measured, whatever came out; 1 an answer was wrong, so that no figure would mean anything.
 """
@@ -27,9 +28,12 @@ sys.dont_write_bytecode = True
 
 import context as cx  # noqa: E402
 import answers  # noqa: E402
+import history  # noqa: E402
+import inside  # noqa: E402
 import ingest  # noqa: E402
 import parser  # noqa: E402
 import processes  # noqa: E402
+import visible  # noqa: E402
 from samples import the_events  # noqa: E402
 from table import Table, Wrong  # noqa: E402
 
@@ -41,6 +45,7 @@ def together(table, events):
         ingest.bench_together(table, stack, events)
         processes.bench_memory(table, stack, "after the replay")
         answers.bench_compute(table, stack)
+        inside.bench_token(table, stack, answers.largest_tenant(stack)[0])
         processes.bench_memory(table, stack, "after all")
         processes.bench_start(table, stack)
     finally:
@@ -53,6 +58,9 @@ PARTS = {
     "push": ingest.bench_push,
     "fair": ingest.bench_fair,
     "dedupe": lambda table, _: ingest.bench_dedupe(table),
+    "gate": inside.bench_gate,
+    "history": history.bench_history,
+    "flow": visible.bench_flow,
     "together": together,
 }
 

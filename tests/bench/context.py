@@ -25,10 +25,10 @@ def program(name):
     return os.path.join(PROGRAMS, name)
 
 
-def new_stack():
+def new_stack(*args):
     stack = Stack("bench", directory=os.path.join(WORK, "stack"))
     stack.tool("down", "--wipe", check=None)
-    return stack.up()
+    return stack.up(*args)
 
 
 def close(stack):

@@ -35,6 +35,14 @@ def replay(stack, path, count, batch, connections):
     return count / float(counts["seconds"])
 
 
+def batches(stack):
+    """Landed batches, those of them that went the careful way, ids taken for seen, seconds in commits."""
+    text = stack.http("GET", "ingestd", "/metrics").body.decode()
+    return [float(re.search(rf"^{name} (\S+)$", text, re.M)[1]) for name in
+            ("ingest_batch_events_count", "ingest_careful_batches_total", "ingest_recent_hits_total",
+             "ingest_commit_seconds_sum")]
+
+
 def landed(stack):
     return int(stack.psql(cx.COUNT_RAW)[0][0])
 
@@ -71,6 +79,9 @@ def ingest_round(figures, number, events, batch, connections):
             figures.setdefault((name, batch), []).append(rate)
             figures.setdefault((name, "wal"), []).append(written / events[1])
             print(f"  {name} {batch}: {rate:,.0f}/s", flush=True)
+        landings, careful, hits, seconds = batches(stack)
+        print(f"    {events[1] / landings:.0f} events a commit, {seconds / landings * 1000:.1f} ms each;"
+              f" {careful:.0f} of {landings:.0f} went the careful way, {hits:.0f} ids were taken for seen", flush=True)
         check_landed(stack, events[1])
         for name, size in zip(("replay", "copy"), sizes(stack, events[1])):
             figures.setdefault((name, "disk"), []).append(size)
@@ -115,7 +126,7 @@ def push_rounds(table, stack, hello, marked, connections):
     before = landed(stack)
     for _ in range(cx.ROUNDS):
         baseline.run()
-        commits.append(pgbench(stack, "insert into public.bench_one values (1);", cx.WORK)[1])
+        commits.append(pgbench(stack, "insert into public.bench_one values (1);", cx.WORK)[98])
         push.run(ulid_time=cx.ulid_time())
     acknowledged = sum(push.all("requests"))
     # wrk leaves when its time is up: what it had in flight may have landed
@@ -177,10 +188,14 @@ def bench_together(table, stack, events):
     """The whole chain at once, and how far behind it is when the last event is acknowledged."""
     table.part("all daemons together")
     copied = raw_copy(stack, *events)
+    sent = time.monotonic()
     rate = replay(stack, *events, 1000, 8)
     began = time.monotonic()
     stack.wait(cx.WAIT)
     behind = time.monotonic() - began
     check_landed(stack, events[1])
     table.compare("durable ingest while etld works, once, against raw COPY", [rate], [copied], "events/s")
+    table.add("E3 events landed and applied, once, against raw COPY", f"{events[1] / (began - sent + behind):,.0f} events/s",
+              f"{copied:,.0f} events/s", events[1] / (began - sent + behind) / copied, "≥ 0.2",
+              events[1] / (began - sent + behind) >= 0.2 * copied)
     table.add("last acknowledgement until all is applied, once", f"{behind:.1f} s")

@@ -7,6 +7,8 @@ import context as cx
 from harness import DAEMONS
 from stacklib.daemons import Daemon, find_binaries
 from stacklib.home import Home
+from stacklib.process import Notify, spawn
+from table import Wrong
 
 RSS_GOAL_MB = {"ingestd": 40}  # the others: 30
 
@@ -21,8 +23,24 @@ def bench_memory(table, stack, when):
                   f"≤ {goal} MB", most <= goal)
 
 
+def start(daemon, binary):
+    """Milliseconds; what tools/stack does before it, such as looking for strays, is not the daemon's."""
+    daemon.notify = Notify()
+    began = time.monotonic()
+    daemon.process = spawn([binary, "-c", daemon.settings_file], daemon.cwd, daemon.log, daemon.home.user,
+                           daemon.pid_file, daemon.notify.environment())
+    if not daemon.notify.wait_ready(daemon.process, began + cx.WAIT):
+        raise Wrong(f"{daemon.name} did not start")
+    while daemon.ask_ready()[0] != 200:
+        if daemon.process.poll() is not None:
+            raise Wrong(f"{daemon.name} ended")
+        time.sleep(0.001)
+    daemon.notify.close()
+    return (time.monotonic() - began) * 1000
+
+
 def bench_start(table, stack):
-    """From exec until it has said READY=1 and /ready answers 200."""
+    """From exec until it has said READY=1 and /ready answers 200, asked every millisecond."""
     home = Home(stack.dir)
     ports, binaries = home.load_state()["ports"], find_binaries(home, DAEMONS)
     table.part("start")
@@ -31,8 +49,5 @@ def bench_start(table, stack):
         for _ in range(max(cx.ROUNDS, 5)):
             daemon = Daemon(home, name, ports[name])
             daemon.stop()
-            began = time.monotonic()
-            daemon.launch(binaries[name])
-            daemon.wait_ready()
-            took.append((time.monotonic() - began) * 1000)
+            took.append(start(daemon, binaries[name]))
         table.at_most(f"start of {name} until it is ready", statistics.median(took), 100, "ms")

@@ -28,15 +28,17 @@ class Table:
         self.load = os.getloadavg()[0]
         print(f"\n{name} (load average {self.load:.1f})", flush=True)
 
-    def add(self, goal, ours, baseline="", ratio=None, target="", met=None, steady=True):
+    def add(self, goal, ours, baseline="", ratio=None, target="", met=None, steady=True,
+            digits=2):
         verdict = {None: "", True: "met", False: "**missed**"}[met]
         if met is not None and (self.load > BUSY_LOAD or not steady):
             verdict = "busy"
-        self.rows.append((goal, ours, baseline, "" if ratio is None else f"{ratio:.2f}", target,
+        self.rows.append((goal, ours, baseline, "" if ratio is None else f"{ratio:.{digits}f}", target,
                           verdict))
         print("  " + " · ".join(cell for cell in self.rows[-1] if cell), flush=True)
 
-    def compare(self, goal, ours, baseline, unit, least=None, most=None, note="", digits=0):
+    def compare(self, goal, ours, baseline, unit, least=None, most=None, note="", digits=0,
+                ratio_digits=2):
         """Two lists of the same run: the ratio of their medians, and whether it is what it should be."""
         ratio = statistics.median(ours) / statistics.median(baseline)
         target, met = "", None
@@ -45,7 +47,7 @@ class Table:
         if most is not None:
             target, met = f"≤ {most}", ratio <= most
         self.add(goal, spread(ours, unit, digits) + note, spread(baseline, unit, digits), ratio, target,
-                 met, max(baseline) <= BUSY_SPREAD * min(baseline))
+                 met, max(baseline) <= BUSY_SPREAD * min(baseline), ratio_digits)
 
     def at_most(self, goal, value, limit, unit):
         self.add(goal, f"{value:.1f} {unit}", "", None, f"≤ {limit} {unit}", value <= limit)
