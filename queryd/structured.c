@@ -269,6 +269,7 @@ static void look(const struct call *c, const struct request *r, struct arena *a)
 	k->request->cursor = NULL;
 	k->partial = compute_resolve(c, k->request, k->arena);
 	run_prepare(&k->run, k->request, a);
+	run_statements(&k->run);
 	k->cost = (struct cost_question){.tenant_id = k->call.principal->tenant_id,
 					 .scope = k->call.principal->scope,
 					 .frozen = r->as_of == NULL,
