@@ -308,9 +308,10 @@ def test_a_refresh_says_what_it_will_be(stack, random_hotel):
         return stack.http("POST", "queryd", path, body, user, {"Idempotency-Key": ident("key", "plan", user[-9:], n)[4:]})
 
     rows = stack.query("select (select count(*) from analytics_curated.fact_reservation where tenant_id = $1)"
-                       " + (select count(*) from analytics_curated.fact_room_night where tenant_id = $1)", tenant)[0][0]
+                       " + (select count(*) from analytics_curated.fact_room_night where tenant_id = $1)"
+                       " + (select count(*) from analytics_curated.fact_room_night_history where tenant_id = $1)", tenant)[0][0]
     wait_until(lambda: stack.query("select sum(rows) from analytics_run.profile where tenant_id = $1 and table_name in"
-                                   " ('fact_reservation', 'fact_room_night')", tenant)[0][0] == rows)
+                                   " ('fact_reservation', 'fact_room_night', 'fact_room_night_history')", tenant)[0][0] == rows)
     first = ask(mine)
     assert first.json()["plan"] == {"rows": int(rows), "tenants": 1, "estimatedSeconds": -(-int(rows) // 2000) + 1}
     assert int(rows) > 0 and ask(mine).json() == first.json()

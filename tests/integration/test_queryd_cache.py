@@ -78,7 +78,7 @@ def test_an_unapplied_event_is_told(own):
         assert aged["asOf"] < dt.datetime.now(UTC).isoformat()
     late = lambda: {p["key"] for p in own.http("GET", "queryd", f"{API}/projections", token=token).json()["items"]
                     if p["freshnessSeconds"] > 0}
-    wait_until(lambda: late() == {"fact_reservation", "fact_room_night"})
+    wait_until(lambda: late() == {"fact_reservation", "fact_room_night", "fact_room_night_history"})
     own.up()
     own.wait()
     wait_until(lambda: compute(own, token, "rooms_available")["freshnessSeconds"] == 0)

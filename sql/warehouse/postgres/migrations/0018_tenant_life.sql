@@ -49,7 +49,7 @@ select c.oid::regclass as relation, n.nspname || '.' || c.relname as name, a.att
 from pg_attribute a
 join pg_class c on c.oid = a.attrelid
 join pg_namespace n on n.oid = c.relnamespace
-where n.nspname in ('analytics_run', 'analytics_curated', 'events_raw')
+where n.nspname in ('analytics_run', 'analytics_curated', 'analytics_beside', 'events_raw')
 	and c.relkind in ('r', 'p') and not c.relispartition and a.attnum > 0 and not a.attisdropped
 	and (a.attname = 'tenant_id' or c.relname = 'event_funnel' and a.attname = 'owner_id')
 	and n.nspname || '.' || c.relname not in ('events_raw.event', 'analytics_run.tombstone', 'analytics_run.purge_record');

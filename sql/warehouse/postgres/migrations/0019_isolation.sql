@@ -24,7 +24,7 @@ begin
 			and has_table_privilege('public', oid, 'select')
 	loop
 		execute format('revoke select on %s from public', r.name);
-		execute format('grant select on %s to pg_monitor, analytics_owner, analytics_provisioner', r.name);
+		execute format('grant select on %s to pg_monitor, analytics_owner, analytics_provisioner, analytics_etld', r.name);
 	end loop;
 	select string_agg(quote_ident(attname), ', ' order by attnum) into columns
 	from pg_catalog.pg_attribute
@@ -32,7 +32,7 @@ begin
 		and attname not in ('relpages', 'reltuples', 'relallvisible', 'relfrozenxid', 'relminmxid');
 	revoke select on pg_catalog.pg_class from public;
 	execute format('grant select (%s) on pg_catalog.pg_class to public', columns);
-	grant select on pg_catalog.pg_class to pg_monitor;
+	grant select on pg_catalog.pg_class to pg_monitor, analytics_owner, analytics_etld;
 	for r in
 		select oid::regprocedure as name from pg_catalog.pg_proc
 		where pronamespace = 'pg_catalog'::regnamespace and (proname ~ '^pg_stat_get_' or proname ~ '^pg_current_wal_'
@@ -42,7 +42,7 @@ begin
 			and has_function_privilege('public', oid, 'execute')
 	loop
 		execute format('revoke execute on function %s from public', r.name);
-		execute format('grant execute on function %s to pg_monitor', r.name);
+		execute format('grant execute on function %s to pg_monitor, analytics_owner, analytics_etld', r.name);
 	end loop;
 	grant execute on function pg_catalog.pg_stat_get_xact_tuples_returned(oid) to analytics_owner;
 	grant execute on function pg_catalog.pg_stat_get_activity(integer) to analytics_provisioner;
