@@ -43,6 +43,8 @@ enum {
 	STMTS
 };
 
+_Static_assert((int)GATE_RELATION_COUNT <= CACHE_TABLES_MAX, "an answer names a version of each");
+
 TAILQ_HEAD(adhoc_jobs, adhoc_job);
 
 struct adhoc_job {

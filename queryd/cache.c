@@ -65,6 +65,7 @@ void cache_versions_text(const int64_t *versions, size_t n, char out[CACHE_VERSI
 	size_t at = 0;
 
 	ASSERT(n <= CACHE_TABLES_MAX);
+	out[0] = '\0';
 	for (size_t i = 0; i < n; i++)
 		at += (size_t)snprintf(out + at, CACHE_VERSIONS_MAX - at, "%s%lld",
 				       i > 0 ? "," : "", (long long)versions[i]);
