@@ -198,11 +198,12 @@ void dashboards_history(const struct call *c)
 
 void dashboards_show_revision(const struct call *c)
 {
-	const char *id = dashboards_id(c), *revision = httpd_param(c->http, "revision");
+	const char *id = dashboards_id(c), *revision;
 	int64_t number;
 
-	if (id == NULL)
+	if (id == NULL) /* answered, and the request is gone */
 		return;
+	revision = httpd_param(c->http, "revision");
 	if (num_i64(slice_of(revision), 1, INT32_MAX, &number) < 0)
 		documents_absent(c, &no_revision);
 	else

@@ -199,6 +199,8 @@ bool principal_known_role(const char *role)
 
 bool principal_may_see(const struct principal *p, const char *property_id)
 {
-	return p->all_properties || bsearch(&property_id, p->properties, p->nproperties,
-					    sizeof(*p->properties), compare) != NULL;
+	if (p->all_properties || p->nproperties == 0) /* none: nothing to search in */
+		return p->all_properties;
+	return bsearch(&property_id, p->properties, p->nproperties, sizeof(*p->properties),
+		       compare) != NULL;
 }
