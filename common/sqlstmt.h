@@ -14,7 +14,7 @@ struct sql_stmt {
 };
 
 struct sql_migration {
-	int version; /* ascending from 1, without gaps, per database */
+	int version; /* ascending per database */
 	const char *name;
 	const char *text;
 };

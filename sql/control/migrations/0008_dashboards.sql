@@ -219,7 +219,8 @@ union all
 select s.share_id, s.tenant_id, null::integer, s.claims
   from analytics.dashboard_shares s
 union all
-select j.job_id, j.tenant_id, null::integer, jsonb_build_object('jobId', j.job_id)
+select j.job_id, j.tenant_id, null::integer, jsonb_build_object('jobId', j.job_id) || case
+           when j.params ? 'plan' then jsonb_build_object('plan', j.params -> 'plan') else '{}' end
   from analytics.etl_jobs j;
 
 -- ---- who may see what
