@@ -158,6 +158,8 @@ static void on_drawn(void *arg, const struct pgresult *r, const struct err *e)
 			log_warn("budget not read", LOG_S("tenant_id", l->tenant_id),
 				 LOG_S("error", e->msg));
 		end_first(l, PROBLEM_UNAVAILABLE);
+	} else if (pgresult_rows(r, drawn) == 0) { /* deleted; access.c will know, too */
+		end_first(l, PROBLEM_TENANT_NOT_FOUND);
 	} else {
 		turn_day(l);
 		(void)snprintf(l->day, sizeof(l->day), "%s", pgresult_text(r, drawn, 0, 1));

@@ -107,6 +107,15 @@ static void end(struct admission *a, enum problem_code verdict, const char *deta
 	free(a);
 }
 
+static const char *why_not(enum problem_code verdict)
+{
+	if (verdict == PROBLEM_BUDGET_EXCEEDED)
+		return "What the tenant may read in a day is used up; it begins anew at midnight UTC.";
+	if (verdict == PROBLEM_TENANT_NOT_FOUND)
+		return "The tenant was deleted.";
+	return "What the tenant may read cannot be looked up right now.";
+}
+
 static void on_charged(void *arg, enum problem_code verdict)
 {
 	struct admission *a = arg;
@@ -114,12 +123,7 @@ static void on_charged(void *arg, enum problem_code verdict)
 	OBJ_CHECK(a, ADMISSION_MAGIC);
 	if (verdict == PROBLEM_COUNT)
 		metric_add(a->cost->estimated, a->bytes);
-	end(a, verdict,
-	    verdict == PROBLEM_BUDGET_EXCEEDED
-		    ? "What the tenant may read in a day is used up; it begins anew at midnight "
-		      "UTC."
-		    : "What the tenant may read cannot be looked up right now.",
-	    NULL);
+	end(a, verdict, why_not(verdict), NULL);
 }
 
 static void charge(struct admission *a)

@@ -23,7 +23,9 @@ as $$
 		  from jsonb_to_recordset(entries) as e
 		       (entry_id text, tenant_id text, actor_id text, query_id text, query_hash text, kind text,
 		        outcome text, times bigint, bytes bigint, duration_ms integer, rows bigint, event_id text, subject text,
-		        envelope text)),
+		        envelope text)
+		 where not exists (
+			select from analytics.tenants t where t.tenant_id = e.tenant_id and t.status = 'deleted')),
 	logged as (
 		insert into analytics.query_log
 		       (entry_id, query_id, tenant_id, actor_id, kind, bytes_scanned, duration_ms, rows, outcome,

@@ -3,7 +3,7 @@
 -- reaches 80 % of the cap, and the first that does not fit, are told (queue_budget_alarm).
 -- $1 wanted bigint
 -- $2 portion bigint     at least what is wanted
--- rows: 1 (granted bigint, null: it does not fit; day date; seconds bigint: that the day has left)
+-- rows: 1, or none for a deleted tenant (granted bigint, null: it does not fit; day date; seconds bigint: that the day has left)
 with was as (
     select b.*, b.cap_bytes::numeric * 0.8 as mark
       from analytics.budgets b
