@@ -110,7 +110,8 @@ static void end(struct admission *a, enum problem_code verdict, const char *deta
 static const char *why_not(enum problem_code verdict)
 {
 	if (verdict == PROBLEM_BUDGET_EXCEEDED)
-		return "What the tenant may read in a day is used up; it begins anew at midnight UTC.";
+		return "What the tenant may read in a day is used up; it begins anew at midnight "
+		       "UTC.";
 	if (verdict == PROBLEM_TENANT_NOT_FOUND)
 		return "The tenant was deleted.";
 	return "What the tenant may read cannot be looked up right now.";
