@@ -30,7 +30,7 @@ static struct {
 	int64_t bare, redacted;
 } command;
 
-static void quit(int code)
+static void quit(enum daemon_exit code)
 {
 	daemon_quit(command.etld->daemon, code);
 }
