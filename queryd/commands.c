@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "common/log.h"
-#include "queryd/definition.h"
+#include "queryd/metric/definition.h"
 #include "queryd/queryd.h"
 #include "sql_gen.h"
 

@@ -8,10 +8,10 @@
  * This file is wiring only; queryd.c says what there is.
  */
 #include "common/httpd.h"
-#include "queryd/bindings.h"
+#include "queryd/tenant/bindings.h"
 #include "queryd/commands.h"
 #include "queryd/queryd.h"
-#include "queryd/request.h"
+#include "queryd/compute/request.h"
 #include "queryd/routes.h"
 
 static int start(struct daemon *d, void *state, struct err *e)

@@ -1,4 +1,4 @@
-QUERYD_SRCS := $(wildcard queryd/*.c)
+QUERYD_SRCS := $(wildcard queryd/*.c queryd/*/*.c)
 $(if $(QUERYD_SRCS),$(eval $(call program,queryd,$(QUERYD_SRCS) gen/openapi_gen.c)))
 
 # the OpenAPI document becomes a string of the binary

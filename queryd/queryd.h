@@ -5,11 +5,11 @@
 #include "common/daemon.h"
 #include "common/pgpool.h"
 #include "common/schema.h"
-#include "queryd/cache.h"
+#include "queryd/tenant/cache.h"
 #include "queryd/config.h"
-#include "queryd/registry.h"
-#include "queryd/tenants.h"
-#include "queryd/watch.h"
+#include "queryd/metric/registry.h"
+#include "queryd/tenant/tenants.h"
+#include "queryd/tenant/watch.h"
 
 struct adhoc;
 struct budget;

@@ -1,11 +1,11 @@
 /*
  * bench_gate: CPU time of the gate before a tenant's SQL, beside Postgres' own parser alone (the
- * only place outside queryd/gate.c that sees it: it is the yardstick here). Statements are such as
- * people write: a few joined views, grouped, with parameters as literals.
+ * only place outside queryd/adhoc/gate.c that sees it: it is the yardstick here). Statements are
+ * such as people write: a few joined views, grouped, with parameters as literals.
  */
 #include <pg_query.h>
 
-#include "queryd/gate.h"
+#include "queryd/adhoc/gate.h"
 #include "tests/bench/turns.h"
 
 static const char *const statements[] = {

@@ -27,7 +27,7 @@ MUTANTS = {
         "set local synchronous_commit = off;\n"),
     "unscoped": (
         "remembers answers without saying whose they are",
-        "queryd/cache.c",
+        "queryd/tenant/cache.c",
         "\tadd_field(&text, slice_of(s->tenant_id));",
         "\tstruct cache_scope none = *s;\n\n\tnone.tenant_id = none.properties = \"\";\n"
         "\tnone.permissions = 0;\n\ts = &none;\n"),

@@ -2,7 +2,7 @@
  * gate: any text is read without harm; what passes is one statement that passes again as it was
  * bound (the parameters aside), and a place that is named lies inside the text.
  */
-#include "queryd/gate.h"
+#include "queryd/adhoc/gate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

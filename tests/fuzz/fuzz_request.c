@@ -2,8 +2,8 @@
  * request, definition, cursor: whatever JSON comes, it is refused with a named fault or means
  * something that can be resolved, moved and put into one form; no text opens as a cursor by chance.
  */
-#include "queryd/cursor.h"
-#include "queryd/definition.h"
+#include "queryd/compute/cursor.h"
+#include "queryd/metric/definition.h"
 
 #define TODAY 20000
 

@@ -16,7 +16,7 @@ BEGIN {
 	wrapper["^zmq"] = "^common/zsock\\.c$"
 	wrapper["^cjson/"] = "^common/json\\.c$"
 	wrapper["^curl/"] = "^(common/httpc|tools/replay_http)\\.c$"
-	wrapper["^pg_query"] = "^queryd/gate\\.c$"
+	wrapper["^pg_query"] = "^queryd/adhoc/gate\\.c$"
 	wrapper["^zlib"] = "^ingestd/archive\\.c$"
 	wrapper["^openssl/"] = "^common/(hash|jwk|sign)\\.c$"
 	while ((getline line < "common/module.mk") > 0) {

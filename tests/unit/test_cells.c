@@ -5,9 +5,9 @@
 #include <errno.h>
 
 #include "common/timestamp.h"
-#include "queryd/cursor.h"
-#include "queryd/i128.h"
-#include "queryd/table.h"
+#include "queryd/compute/cursor.h"
+#include "queryd/compute/i128.h"
+#include "queryd/compute/table.h"
 
 static struct arena *arena;
 static struct metric_def metric, other;

@@ -1,7 +1,7 @@
 /* definition: what a metric may be made of, and the hash that identifies it. */
 #include "tests/unit/unit.h"
 
-#include "queryd/definition.h"
+#include "queryd/metric/definition.h"
 
 static struct arena *arena;
 

@@ -1,7 +1,7 @@
 /* gate: what passes, what is refused and where, what parameters become. */
 #include "tests/unit/unit.h"
 
-#include "queryd/gate.h"
+#include "queryd/adhoc/gate.h"
 
 #define V(name) (1U << GATE_##name)
 

@@ -3,7 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include "common/timestamp.h"
-#include "queryd/cache.h"
+#include "queryd/tenant/cache.h"
 #include "queryd/principal.h"
 
 #define ULID     "01HZ0000000000000000000001"

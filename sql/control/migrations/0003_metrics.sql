@@ -1,4 +1,4 @@
--- The platform's metrics, version 1: parts and ratios of sums (queryd/parts.c names the parts). A
+-- The platform's metrics, version 1: parts and ratios of sums (queryd/metric/parts.c names the parts). A
 -- published (key, version) never changes; a change of meaning is a new version.
 set local role analytics_owner;
 

@@ -1,0 +1,33 @@
+/*
+ * A tenant's own SQL: passed by the gate, run behind a cursor in a read-only snapshot on the
+ * tenant's login, bounded in rows, bytes and time. Its results are not cached.
+ *
+ * Few run at a time in a process; the others wait in turn, one of a tenant at a time, so that
+ * neither widgets nor other tenants wait for one that scans.
+ *
+ * What the server says about a statement is never shown: a table of SQLSTATEs gives the sentence.
+ */
+#ifndef QUERYD_ADHOC_ADHOC_H
+#define QUERYD_ADHOC_ADHOC_H
+
+#include "queryd/access.h"
+
+struct adhoc;
+struct snapshot_order;
+
+struct adhoc *adhoc_new(struct queryd *st) MUST_CHECK;
+void adhoc_free(struct adhoc *a); /* after every query has ended */
+
+/* Not needed after the call. */
+struct adhoc_question {
+	const char *sql;
+	const struct json *params[2];          /* each may be NULL; of one name the latter counts */
+	const char *query_id;                  /* of a saved one; NULL: none */
+	const struct snapshot_order *snapshot; /* NULL: the answer is not kept */
+	bool dry_run;
+	int64_t deadline_ms;
+};
+
+void adhoc_serve(const struct call *c, const struct adhoc_question *q);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * Cursors: what the next page goes on after, as text that only we can make: "<mac>.<position>" in
+ * hexadecimal. The mac covers the context (whose question it is, and which) and the position.
+ */
+#ifndef QUERYD_COMPUTE_CURSOR_H
+#define QUERYD_COMPUTE_CURSOR_H
+
+#include "common/arena.h"
+
+const char *cursor_seal(struct slice key, const char *context, struct slice position,
+			struct arena *a) MUST_CHECK;
+/* The position; -EINVAL when it is not one that was sealed for this context. */
+int cursor_open(struct slice key, const char *context, const char *cursor, struct arena *a,
+		struct slice *ret) MUST_CHECK;
+
+#endif

@@ -1,0 +1,408 @@
+/*
+ * Results of widgets; see widget_data.h.
+ *
+ *   widgets read ─▶ tenant known ─▶ up to SIDE_BY_SIDE queries at a time ─▶ all done: answered
+ */
+#include "queryd/document/widget_data.h"
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "queryd/cost/budget.h"
+#include "queryd/document/caller.h"
+#include "queryd/compute/compute.h"
+#include "queryd/document/dashboards.h"
+#include "queryd/document/documents.h"
+#include "queryd/document/widget_kind.h"
+#include "queryd/document/widget_query.h"
+#include "queryd/document/widgets.h"
+#include "sql_gen.h"
+
+#define SIDE_BY_SIDE 4 /* of a tenant's connections, so that others get some too */
+#define ETAG_LEN     (3 + 32 + 1)
+#define RESULT_MAX   ((size_t)64 << 20)
+
+struct rendering;
+
+struct element {
+	struct rendering *rendering;
+	const char *id, *title, *query, *revision;
+	const struct widget_kind *kind;
+	const char *kind_name;
+	struct compute_job *job; /* running */
+	bool failed;
+	enum problem_code code; /* of a failure */
+	const char *detail;
+	char etag[ETAG_LEN + 1];
+	const char *cache;
+	int64_t bytes;
+	struct strbuf result; /* JSON object */
+};
+
+/* Lives in the request's arena. */
+struct rendering {
+	struct call call;
+	struct widget_choice choice;
+	const char *dashboard; /* NULL: one widget is asked for */
+	const char *params[2];
+	struct element *elements;
+	size_t n, next, running;
+	int64_t stop_mono_ms; /* no query begins after it */
+	bool starting;
+};
+
+static void start_more(struct rendering *k);
+
+/* ---- the answer */
+
+static void text_member(struct json_writer *w, const char *key, const char *value)
+{
+	jw_key(w, key);
+	jw_str(w, value);
+}
+
+static void free_results(struct rendering *k)
+{
+	for (size_t i = 0; i < k->n; i++)
+		strbuf_clear(&k->elements[i].result);
+}
+
+static void write_element(const struct element *t, bool unchanged, struct json_writer *w)
+{
+	int status = t->failed ? problem_status(t->code) : unchanged ? 304 : 200;
+
+	jw_object(w);
+	text_member(w, "id", t->id);
+	text_member(w, "kind", t->kind_name);
+	text_member(w, "title", t->title);
+	jw_key(w, "status");
+	jw_i64(w, status);
+	text_member(w, "etag", t->failed ? NULL : t->etag);
+	jw_key(w, "error");
+	if (t->failed) {
+		jw_object(w);
+		text_member(w, "code", problem_name(t->code));
+		text_member(w, "title", problem_title(t->code));
+		text_member(w, "detail", t->detail);
+		jw_end(w);
+	} else {
+		jw_null(w);
+	}
+	jw_key(w, "result");
+	if (status == 200)
+		jw_raw(w, strbuf_slice(&t->result));
+	else
+		jw_null(w);
+	jw_end(w);
+}
+
+/* Headers of a query's answer. */
+static void set_headers(struct httpd_request *http, const char *etag, const char *cache,
+			int64_t bytes)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%lld", (long long)bytes);
+	if (etag != NULL)
+		httpd_set_header(http, "ETag", etag);
+	httpd_set_header(http, "Cache-Control", "private, no-cache");
+	httpd_set_header(http, "Vary", "Authorization");
+	httpd_set_header(http, "X-Cache", cache);
+	httpd_set_header(http, "X-Bytes-Scanned", text);
+}
+
+static void make_etag(struct slice text, char out[ETAG_LEN + 1])
+{
+	unsigned char digest[HASH_SHA256_LEN];
+	char hex[33];
+
+	hash_sha256(text, digest);
+	hash_hex(digest, 16, hex);
+	(void)snprintf(out, ETAG_LEN + 1, "W/\"%s\"", hex);
+}
+
+static void reply_all(struct rendering *k)
+{
+	struct httpd_request *http = k->call.http;
+	const char *known = httpd_header(http, "If-None-Match");
+	struct strbuf out = STRBUF_INIT, tags = STRBUF_INIT;
+	struct json_writer w;
+	const char *cache = "HIT";
+	char etag[ETAG_LEN + 1];
+	bool whole = true;
+	int64_t bytes = 0;
+
+	jw_init(&w, &out);
+	jw_object(&w);
+	text_member(&w, "dashboardId", k->dashboard);
+	jw_key(&w, "widgets");
+	jw_array(&w);
+	for (size_t i = 0; i < k->n; i++) {
+		const struct element *t = &k->elements[i];
+
+		write_element(t,
+			      !t->failed && known != NULL && strcmp(known, "*") != 0 &&
+				      answer_tag_listed(known, t->etag),
+			      &w);
+		whole &= !t->failed;
+		bytes += t->bytes;
+		if (t->cache != NULL && strcmp(t->cache, "HIT") != 0)
+			cache = t->cache;
+		strbuf_append_str(&tags, t->etag);
+	}
+	jw_end(&w);
+	jw_end(&w);
+	strbuf_append_str(&tags, k->dashboard);
+	make_etag(strbuf_slice(&tags), etag);
+	set_headers(http, whole ? etag : NULL, cache, bytes);
+	free_results(k);
+	if (whole && answer_tag_listed(known, etag))
+		httpd_reply(http, 304, NULL, (struct slice){NULL, 0});
+	else
+		httpd_reply_json(http, 200, &out);
+	strbuf_clear(&tags);
+	strbuf_clear(&out);
+}
+
+static void reply_one(struct rendering *k)
+{
+	struct element *t = &k->elements[0];
+	struct httpd_request *http = k->call.http;
+	struct strbuf result = t->result;
+
+	set_headers(http, t->failed ? NULL : t->etag, t->cache != NULL ? t->cache : "BYPASS",
+		    t->bytes);
+	if (t->failed)
+		budget_reply_problem(http, t->code, t->detail);
+	else if (answer_tag_listed(httpd_header(http, "If-None-Match"), t->etag))
+		httpd_reply(http, 304, NULL, (struct slice){NULL, 0});
+	else
+		httpd_reply_json(http, 200, &result);
+	strbuf_clear(&result); /* k is gone with the request */
+}
+
+static void reply(struct rendering *k)
+{
+	if (k->dashboard != NULL)
+		reply_all(k);
+	else
+		reply_one(k);
+}
+
+/* ---- one widget */
+
+static void fail(struct element *t, enum problem_code code, const char *detail)
+{
+	t->failed = true;
+	t->code = code;
+	t->detail = arena_strdup(httpd_arena(t->rendering->call.http), detail);
+	t->etag[0] = '\0';
+}
+
+static void copy_member(const struct json *data, const char *name, struct json_writer *w)
+{
+	const struct json *v = json_get(data, name);
+	struct strbuf text = STRBUF_INIT;
+
+	if (v == NULL)
+		return;
+	json_write(v, &text);
+	jw_key(w, name);
+	jw_raw(w, strbuf_slice(&text));
+	strbuf_clear(&text);
+}
+
+static void keep_result(struct element *t, const struct answer *a)
+{
+	static const char *const kept[] = {"totals",     "truncated",      "dateRange",
+					   "comparedTo", "metricVersions", "definitionHashes",
+					   "dataVersion"};
+	struct strbuf tag = STRBUF_INIT;
+	struct json *data = NULL;
+	struct json_writer w;
+
+	t->cache = strcmp(a->cache, "HIT") == 0    ? "HIT"
+		   : strcmp(a->cache, "MISS") == 0 ? "MISS"
+						   : "BYPASS";
+	t->bytes = a->bytes;
+	if (json_parse(a->data, RESULT_MAX, &data, NULL) < 0) {
+		fail(t, PROBLEM_INTERNAL, "The result cannot be read.");
+		return;
+	}
+	jw_init(&w, &t->result);
+	jw_object(&w);
+	text_member(&w, "widgetId", t->id);
+	text_member(&w, "kind", t->kind_name);
+	text_member(&w, "title", t->title);
+	jw_key(&w, "data");
+	widget_kind_write(t->kind, data, &w);
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		copy_member(data, kept[i], &w);
+	answer_write_state(a, &w);
+	jw_end(&w);
+	json_free(data);
+	strbuf_appendf(&tag, "%s|%s|%s|%s|%d|%d", t->id, t->revision, a->key, a->versions,
+		       (int)a->quality, a->partial);
+	make_etag(strbuf_slice(&tag), t->etag);
+	strbuf_clear(&tag);
+}
+
+static void on_outcome(void *arg, const struct compute_outcome *o)
+{
+	struct element *t = arg;
+	struct rendering *k = t->rendering;
+
+	t->job = NULL;
+	k->running--;
+	if (o->answer != NULL)
+		keep_result(t, o->answer);
+	else
+		fail(t, o->code,
+		     o->detail != NULL    ? o->detail
+		     : o->nviolations > 0 ? o->violations[0].message
+					  : problem_title(o->code));
+	if (!k->starting)
+		start_more(k);
+}
+
+static void start_one(struct element *t)
+{
+	struct rendering *k = t->rendering;
+	struct json *saved = NULL, *query = NULL;
+
+	if (clock_mono_ms() > k->stop_mono_ms) {
+		fail(t, PROBLEM_QUERY_TIMEOUT, "The widgets before it took too long.");
+		return;
+	}
+	if (json_parse(slice_of(t->query), REQUEST_BODY_MAX, &saved, NULL) < 0) {
+		fail(t, PROBLEM_INTERNAL, "The saved query cannot be read.");
+		return;
+	}
+	query = widget_query(saved, &k->choice);
+	json_free(saved);
+	if (query == NULL) {
+		fail(t, PROBLEM_PROPERTY_SCOPE_VIOLATION,
+		     "The widget does not show the property asked for.");
+		return;
+	}
+	k->running++;
+	t->job = compute_start(&k->call, query, on_outcome, t);
+	json_free(query);
+}
+
+static void start_more(struct rendering *k)
+{
+	k->starting = true;
+	k->call.tenant = tenants_find(k->call.st->tenants, k->call.principal->tenant_id);
+	while (k->next < k->n && k->running < SIDE_BY_SIDE) {
+		struct element *t = &k->elements[k->next++];
+
+		if (k->call.tenant != NULL)
+			start_one(t);
+		else
+			fail(t, PROBLEM_UNAVAILABLE,
+			     "The tenant's data cannot be reached right now.");
+	}
+	k->starting = false;
+	if (k->running == 0 && k->next == k->n)
+		reply(k);
+}
+
+/* ---- all of them */
+
+/* The client left, or the deadline passed. */
+static void on_gone(void *arg)
+{
+	struct rendering *k = arg;
+
+	for (size_t i = 0; i < k->n; i++) {
+		if (k->elements[i].job != NULL)
+			compute_cancel(k->elements[i].job);
+	}
+	free_results(k);
+	httpd_reply_problem(k->call.http, PROBLEM_QUERY_TIMEOUT, "The widgets took too long.");
+}
+
+static void on_tenant(void *arg, const struct err *e)
+{
+	struct rendering *k = arg;
+	const struct queryd_config *conf = daemon_conf(k->call.st->daemon);
+
+	(void)e; /* then it is not found, and each widget says so */
+	/* what begins before the stop may take as long again */
+	k->stop_mono_ms = clock_mono_ms() + conf->query_timeout;
+	httpd_set_deadline(k->call.http, 2 * conf->query_timeout + 1000, PROBLEM_QUERY_TIMEOUT);
+	httpd_set_gone(k->call.http, on_gone, k);
+	start_more(k);
+}
+
+static void read_element(struct rendering *k, struct element *t, const struct pgresult *r, size_t i)
+{
+	struct arena *a = httpd_arena(k->call.http);
+
+	*t = (struct element){.rendering = k, .result = STRBUF_INIT};
+	t->id = arena_strdup(a, pgresult_text(r, CALLER_RESULT, i, 0));
+	t->kind_name = arena_strdup(a, pgresult_text(r, CALLER_RESULT, i, 1));
+	t->kind = widget_kind_find(t->kind_name);
+	t->title = arena_strdup(a, pgresult_text(r, CALLER_RESULT, i, 2));
+	t->query = arena_strdup(a, pgresult_text(r, CALLER_RESULT, i, 3));
+	t->revision = arena_strdup(a, pgresult_text(r, CALLER_RESULT, i, 4));
+	ASSERT(t->kind != NULL); /* a check of the table */
+}
+
+static void on_widgets(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct rendering *k = arg;
+	size_t dashboard = CALLER_RESULT + 1;
+
+	if (!caller_ok(k->call.http, e))
+		return;
+	if (k->dashboard != NULL && pgresult_rows(r, dashboard) == 0) {
+		documents_absent(&k->call, &no_dashboard);
+		return;
+	}
+	k->n = pgresult_rows(r, CALLER_RESULT);
+	if (k->dashboard == NULL && k->n == 0) {
+		documents_absent(&k->call, &no_widget);
+		return;
+	}
+	k->elements = arena_alloc(httpd_arena(k->call.http), (k->n + 1) * sizeof(*k->elements));
+	for (size_t i = 0; i < k->n; i++)
+		read_element(k, &k->elements[i], r, i);
+	if (tenants_find(k->call.st->tenants, k->call.principal->tenant_id) != NULL)
+		on_tenant(k, NULL);
+	else
+		tenants_load(k->call.st->tenants, k->call.principal->tenant_id, on_tenant, k);
+}
+
+static void start(const struct call *c, const char *dashboard, const char *widget)
+{
+	struct rendering *k = arena_alloc(httpd_arena(c->http), sizeof(*k));
+	const struct pgstmt stmts[] = {{&SQL_queryd_read_widgets, k->params},
+				       {&SQL_queryd_read_dashboard, k->params}};
+
+	set_headers(c->http, NULL, "BYPASS", 0);
+	if (!widget_choice_read(c, &k->choice))
+		return;
+	k->call = caller_keep(c);
+	k->dashboard = k->params[0] = dashboard;
+	k->params[1] = widget;
+	caller_query(c, stmts, dashboard != NULL ? 2 : 1, on_widgets, k);
+}
+
+void widget_data_one(const struct call *c)
+{
+	const char *id = httpd_param(c->http, "id");
+
+	if (caller_is_id(id, WIDGET_PREFIX))
+		start(c, NULL, id);
+	else
+		documents_absent(c, &no_widget);
+}
+
+void widget_data_all(const struct call *c)
+{
+	const char *id = dashboards_id(c);
+
+	if (id != NULL)
+		start(c, id, NULL);
+}

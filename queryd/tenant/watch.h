@@ -1,0 +1,31 @@
+/*
+ * What queryd must know of all tenants at any moment: how old the oldest event is that is not
+ * applied yet, for the freshness of cached answers, and which data versions Redis should hold. One
+ * poll a second of the warehouse, sooner when etld's bus says that something was refreshed.
+ *
+ * A poll that fails leaves what is known; watch_current() then says no after a few seconds, and
+ * cached answers are not given any more, since nobody could say how old they are.
+ */
+#ifndef QUERYD_TENANT_WATCH_H
+#define QUERYD_TENANT_WATCH_H
+
+#include "common/daemon.h"
+#include "common/pgpool.h"
+#include "queryd/tenant/cache.h"
+
+struct watch;
+
+struct watch *watch_new(struct daemon *d, struct pgpool *warehouse, struct redisq *redis,
+			struct cache *cache) MUST_CHECK;
+void watch_stop(struct watch *w); /* no further poll; NULL is fine */
+void watch_free(struct watch *w); /* after its pool is gone */
+void watch_wake(struct watch *w);
+/* Redis came or went: it is not trusted until its versions are repaired. */
+void watch_redis(struct watch *w, bool up);
+bool watch_current(const struct watch *w);
+/* Of the last poll: its time and the landing time of the tenant's oldest event that waits (0:
+ * none), microseconds since 1970. */
+void watch_pending(const struct watch *w, const char *tenant_id, int64_t *ret_now_us,
+		   int64_t *ret_oldest_us);
+
+#endif
