@@ -1,7 +1,8 @@
 # Debian's own python3: the one that the pytest of `make deps` belongs to
 PYTHON := /usr/bin/python3
-# files of integration tests side by side, each process with a stack of its own
-PYTEST_JOBS ?= $(shell nproc)
+# files of integration tests side by side, each process with a stack of its own; they wait more than
+# they compute
+PYTEST_JOBS ?= $(shell echo $$((2 * $$(nproc))))
 
 # unit: one check suite a file test_*.c, linked with every daemon module except main.c, libcommon
 # and, as far as it uses them, the fixtures (the other files of tests/unit)

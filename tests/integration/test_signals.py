@@ -10,7 +10,12 @@ from etlstack import drain
 from events import PROPERTY, TYPE_A, confirmed, ident, inventory, item, reservation
 from harness import wait_until
 
-TODAY = dt.datetime.now(dt.timezone.utc).date()  # the house is in UTC
+
+def utc_today():
+    return dt.datetime.now(dt.timezone.utc).date()  # the house is in UTC
+
+
+TODAY = utc_today()  # of its bookings; it may be tomorrow when they are counted
 LEAST = 5
 LEADS = (0, 1, 2, 3, 5, 7, 14, 21, 30, 45, 60, 90, 120, 180, 365)
 CLASSES = ((0, 0), (1, 1), (2, 3), (4, 7), (8, 14), (15, 30), (31, 60), (61, 90), (91, 180), (181, None))
@@ -66,10 +71,10 @@ def said(etl, tenant):
 
 
 class House:
-    """Its curated rows of the last `days` days, counted here."""
+    """Its curated rows of the last `days` days before `today`, counted here."""
 
-    def __init__(self, etl, tenant):
-        self.etl, self.tenant = etl, tenant
+    def __init__(self, etl, tenant, today):
+        self.etl, self.tenant, self.today = etl, tenant, today
         self.nights = [(date(d), channel, rsv) for d, channel, rsv, kind, state in self.rows(
             "stay_date, channel, reservation_id, kind, state", "fact_room_night") if kind == "sold" and state in HELD]
 
@@ -77,7 +82,7 @@ class House:
         return self.etl.query(f"select {columns} from analytics_curated.{table} where tenant_id = $1", self.tenant)
 
     def window(self, days, dates):
-        return [row for row in dates if TODAY - dt.timedelta(days) <= row[0] < TODAY]
+        return [row for row in dates if self.today - dt.timedelta(days) <= row[0] < self.today]
 
     def occupancy(self, name, group_of, days):
         rooms, nights, who = collections.Counter(), collections.Counter(), collections.defaultdict(set)
@@ -140,9 +145,17 @@ def shown(who):
     return sorted(left, key=lambda g: g if isinstance(g, tuple) else (g,))
 
 
+def told_on(events):
+    return date(events[0][1]["dateRange"]["to"]) + dt.timedelta(1)
+
+
 def test_what_is_said(etl, house):
+    before = utc_today()
     compute(etl, house)
-    events, rows = said(etl, house), House(etl, house)
+    events = said(etl, house)
+    today = told_on(events)
+    assert before <= today <= utc_today()
+    rows = House(etl, house, today)
     assert [p["signal"] for _, p in events] == ["occupancy_curve", "lead_time", "day_of_week", "season", "channel_mix"]
     for event_id, payload in events:
         expected, groups = rows.expected(payload["signal"])
@@ -151,7 +164,7 @@ def test_what_is_said(etl, house):
         assert payload["suppressedGroups"] == groups - len(expected) and len(payload["rows"]) <= 20
         assert payload["propertyId"] == PROPERTY and payload["signalVersion"] == payload["metricVersion"] == 1
         assert set(payload["dimensions"]) < set(payload["rows"][0])
-        assert payload["dateRange"]["to"] == str(TODAY - dt.timedelta(1)) and payload["asOf"]
+        assert payload["dateRange"]["to"] == str(today - dt.timedelta(1)) and payload["asOf"]
         assert event_id.startswith("evt_") and len(event_id) == 30
     assert len({event_id for event_id, _ in events}) == 5
 
@@ -178,7 +191,7 @@ def test_nothing_is_said_twice_and_a_change_is_said(etl, house):
     assert {p["signal"] for _, p in new} >= {"occupancy_curve", "lead_time", "day_of_week", "channel_mix"}
     assert len({p["signal"] for _, p in new}) == len(new)
     assert not {i for i, _ in new} & {i for i, _ in before}
-    rows = House(etl, house)
+    rows = House(etl, house, told_on(new))
     assert [p["rows"] for _, p in new if p["signal"] == "day_of_week"] == [rows.expected("day_of_week")[0]]
     # what had been said before is said again when it is true again
     etl.send([reservation("cancelled", f"{TODAY}T00:00", ident("rsv", house, "late"))], house)
