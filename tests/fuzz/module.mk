@@ -13,15 +13,17 @@ $(FUZZ_BINS): $(B)/tests/%: $(B)/tests/fuzz/%.o $(MODULE_OBJS) $(B)/libcommon.a
 fuzz: ## every fuzzer for FUZZ_SECONDS, one a core; FUZZ="json conf" chooses
 	@$(MAKE) --no-print-directory MODE=fuzz -j$(JOBS) fuzz-run
 
+fuzz-programs: $(FUZZ_BINS)
+
 fuzz-run: $(FUZZ:%=fuzz-run-%)
 
 fuzz-run-%: $(B)/tests/fuzz_%
 	@echo "  FUZZ    $* ($(FUZZ_SECONDS) s)"
 	@mkdir -p $(B)/corpus/$*
-	@$(B)/tests/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -timeout=5 -print_final_stats=1 \
+	@$(B)/tests/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -timeout=20 -print_final_stats=1 \
 		-artifact_prefix=$(B)/$*- $(B)/corpus/$* $(wildcard tests/fuzz/corpus/$*) \
 		>$(B)/$*.log 2>&1 || { tail -n 60 $(B)/$*.log; exit 1; }
 	@sed -n 's/^stat::number_of_executed_units: */          $*, executions: /p' $(B)/$*.log
 
-.PHONY: fuzz fuzz-run
+.PHONY: fuzz fuzz-programs fuzz-run
 .SECONDARY: $(FUZZ:%=$(B)/tests/fuzz/fuzz_%.o) $(FUZZ_BINS)
