@@ -6,7 +6,8 @@
 #include "queryd/compute/compute.h"
 #include "sql_gen.h"
 
-#define LIMIT_MS 5000
+#define LIMIT_MS                5000
+#define SQLSTATE_TENANT_DELETED "TD001"
 
 static char *copy(struct arena *a, const char *text)
 {
@@ -54,7 +55,10 @@ void caller_query(const struct call *c, const struct pgstmt *stmts, size_t n, pg
 
 bool caller_ok(struct httpd_request *http, const struct err *e)
 {
-	if (e != NULL)
+	if (e != NULL && strcmp(e->sqlstate, SQLSTATE_TENANT_DELETED) == 0)
+		/* known to the database before it is to us */
+		httpd_reply_problem(http, PROBLEM_TENANT_NOT_FOUND, "The tenant was deleted.");
+	else if (e != NULL)
 		httpd_reply_problem(http, compute_problem(e),
 				    "The control database did not answer.");
 	return e == NULL;

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import threading
 
 import pytest
 
@@ -127,6 +128,57 @@ def test_a_deleted_tenant_is_gone(stack, world):
     assert "no such signed record" in etld(stack, "purge", "verify", "prg_none", check=65).stderr
 
 
+DASHBOARD = "insert into analytics.dashboards (dashboard_id, tenant_id, name, scope, owner_id) values ('{0}', '{1}', 'n', 'tenant', 'usr_1')"
+
+
+def test_who_inserts_and_who_purges_wait_for_each_other(stack):
+    """A row that is made while the purge begins is found by it, and none is made afterwards."""
+    tenant = ident("tnt", "purge", "raced")
+    with pgcluster.Conn(stack.env["DATABASE_URL"]) as maker, pgcluster.Conn(stack.env["DATABASE_URL"]) as purge:
+        maker.query("begin; " + DASHBOARD.format("dsh_1", tenant))
+        result = []
+        waiter = threading.Thread(target=lambda: result.append(purge.query("select analytics.purge_tenant($1, '', 5000)", tenant)))
+        waiter.start()
+        wait_until(lambda: stack.query("select wait_event from pg_stat_activity where pid = $1", purge.pid) == [["advisory"]])
+        maker.query("commit")
+        waiter.join()
+        assert result == [[["1"]]]
+        for statement in (DASHBOARD.format("dsh_2", tenant),
+                          f"insert into analytics.etl_jobs (job_id, tenant_id, kind) values ('job_raced', '{tenant}', 'refresh')"):
+            with pytest.raises(pgcluster.PgError) as refused:
+                maker.query(statement)
+            assert refused.value.sqlstate == "TD001"
+
+
+def test_nothing_is_made_for_a_purged_tenant(stack):
+    """By whoever does not know yet that it was deleted: here only the control database does."""
+    tenant = ident("tnt", "purge", "late")
+    send(stack, hotel_group(tenant))
+    stack.wait()
+    token = stack.token(tenant, "--role", "tenant.admin", "--role", "tenant.owner")
+    query = {"metrics": ["rooms_sold"], "dateRange": {"from": "2026-04-01", "to": "2026-04-30"}}
+    asked = {  # path: body
+        "dashboards": {"name": "n", "scope": "tenant"}, "queries": {"name": "n", "query": query},
+        "data-quality/checks": {"table": "fact_reservation", "kind": "freshness", "limit": 7, "severity": "info"},
+        "metrics": {"key": "late_nights", "version": 1, "display": {"default": "n"}, "unit": {"kind": "count"},
+                    "numerator": "rooms_sold", "dimensions": ["property_id"]},
+        "projections/fact_reservation:refresh": None}
+
+    def ask(path, body, n):
+        return stack.http("POST", "queryd", "/api/v1/analytics/" + path, body, token, {"Idempotency-Key": f"01J0000000000000000000000{n}"})
+
+    made = [ask(path, body, 0) for path, body in asked.items()]
+    assert all(answer.status in (201, 202) for answer in made), made
+    # a first pass of the purge; what was under way meanwhile is found by the second
+    while stack.query("select analytics.purge_tenant($1, '', 5000)", tenant) != [["0"]]:
+        pass
+    for path, body in asked.items():
+        answer = ask(path, body, 1)
+        assert (answer.status, answer.json()["code"]) == (403, "MELMASTOON.TENANT.NOT_FOUND"), path
+    run([f"{BIN}/dqd", "-c", stack.path("etc", "dqd.conf"), "run"])
+    assert stack.query("select analytics.count_tenant($1, '')", tenant) == [["{}"]]
+
+
 def test_killed_anywhere_and_begun_again(stack):
     """By its job, whose workers die: each event is deleted or redacted once, and counted once."""
     tenant = ident("tnt", "purge", "killed")
@@ -209,3 +261,5 @@ def test_every_table_of_tenants_is_covered(stack):
     # the bindings go with the roles: analytics.drop_tenant
     assert having - covered == {"analytics.tenants", "analytics_run.tombstone", "analytics_run.purge_record", "events_raw.event",
                                 "tenant_views.access_bindings"}
+    guarded = {row[0] for row in stack.query("select tgrelid::regclass::text from pg_trigger where tgname = 'refuse_deleted' and tgparentid = 0")}
+    assert guarded == {row[0] for row in stack.query("select name from analytics.tenant_column")} - {"analytics.etl_runs", "analytics.etl_events"}

@@ -1,5 +1,6 @@
 -- Stores results and says which changed their state: `since` moves only then, so that an alert is
--- raised once and resolved once. A check that passes from its first result on changes nothing.
+-- raised once and resolved once. A check that passes from its first result on changes nothing. Tenants
+-- that were deleted meanwhile are left out.
 -- $1 check_ids text[]    parallel arrays
 -- $2 tenants text[]
 -- $3 result_ids text[]
@@ -8,10 +9,15 @@
 -- $6 expected numeric[]
 -- rows: the changed ones (check_id, result_id, tenant_id, table_name, kind, severity, observed,
 --       expected, state, since), fail as well as back to pass
-with result as (
+with alive as materialized (
+    select t.tenant_id
+      from (select distinct u.tenant_id from unnest($2::text[]) as u (tenant_id)) t
+     where not analytics.is_deleted(t.tenant_id)
+), result as (
     select r.*
       from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::numeric[])
            as r (check_id, tenant_id, result_id, state, observed, expected)
+      join alive a on a.tenant_id = r.tenant_id
 ), previous as (
     select p.check_id, p.tenant_id, p.state
       from analytics.dq_results p
