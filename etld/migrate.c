@@ -2,7 +2,7 @@
  * The migration runner as a chain of steps on one connection per database; see migrate.h.
  *
  *   connect ─▶ lock ─▶ list ─▶ (begin ─▶ text ─▶ record + commit)* ─▶ close ─▶ next database
- *                                                                       └─▶ keys ─▶ quit
+ *                                                                       └─▶ settings ─▶ quit
  *
  * Any error ends the run: the transaction of the failing migration is rolled back with its
  * connection, those before it stay.
@@ -69,25 +69,39 @@ static void digest(const struct sql_migration *m, char out[2 * HASH_SHA256_LEN +
 	hash_hex(sum, sizeof(sum), out);
 }
 
-static void on_keys_stored(void *arg, const struct pgresult *r, const struct err *e)
+static void on_region_stored(void *arg, const struct pgresult *r, const struct err *e)
 {
 	(void)arg;
 	(void)r;
-	if (failed("store the scope key", e))
+	if (failed("store the region", e))
 		return;
 	log_info("schema is up to date", LOG_I("control", SQL_CONTROL_VERSION),
 		 LOG_I("warehouse", SQL_WAREHOUSE_VERSION));
 	quit(DAEMON_OK);
 }
 
-/* The last database of the table is the warehouse, whose views check scopes with this key. */
-static void store_keys(void)
+static void on_key_stored(void *arg, const struct pgresult *r, const struct err *e)
+{
+	const struct etld_config *conf = daemon_conf(run.daemon);
+
+	(void)arg;
+	(void)r;
+	if (failed("store the scope key", e))
+		return;
+	run.params[0] = conf->region;
+	pgconn_exec(run.conn, &SQL_etld_store_region, run.params, MIGRATION_TIMEOUT_MS,
+		    on_region_stored, NULL);
+}
+
+/* The last database of the table is the warehouse, whose views check scopes with this key and show
+ * what this region may. */
+static void store_settings(void)
 {
 	const struct etld_config *conf = daemon_conf(run.daemon);
 
 	run.params[0] = conf->scope_key_file[0] != '\0' ? conf->scope_key_file : NULL;
 	pgconn_exec(run.conn, &SQL_etld_store_scope_key, run.params, MIGRATION_TIMEOUT_MS,
-		    on_keys_stored, NULL);
+		    on_key_stored, NULL);
 }
 
 static void on_closed(void *arg, const struct pgresult *r, const struct err *e)
@@ -97,7 +111,7 @@ static void on_closed(void *arg, const struct pgresult *r, const struct err *e)
 	if (failed("close", e))
 		return;
 	if (run.target + 1 == ARRAY_SIZE(targets)) {
-		store_keys();
+		store_settings();
 		return;
 	}
 	pgconn_close(run.conn);

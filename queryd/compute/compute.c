@@ -112,6 +112,26 @@ bool compute_resolve(const struct call *c, struct request *r, struct arena *a)
 	return r->to >= today;
 }
 
+const char *compute_unreadable(const struct call *c, const struct request *r, struct arena *a)
+{
+	const struct residency *residency = tenant_residency(c->tenant);
+	struct window windows[WINDOWS_MAX];
+	const char *why = NULL;
+	size_t n = request_windows(r, windows);
+
+	for (size_t w = 0; w < n && why == NULL; w++) {
+		why = residency_refusal(residency, windows[w].from, windows[w].to, a);
+		for (size_t s = 0; s < SOURCE_COUNT && why == NULL; s++) {
+			int32_t lag = request_uses_source(r, s) ? source_lag_days(&sources[s]) : 0;
+
+			if (lag > 0)
+				why = residency_refusal(residency, windows[w].from - lag,
+							windows[w].to - lag, a);
+		}
+	}
+	return why;
+}
+
 static int refuse(struct compute_outcome *ret, enum problem_code code, const char *detail)
 {
 	*ret = (struct compute_outcome){.code = code, .detail = detail};
@@ -435,6 +455,7 @@ struct compute_job *compute_run(const struct call *c, const struct request *r, s
 	struct request *resolved = arena_alloc(a, sizeof(*resolved));
 	struct cache_scope scope;
 	struct slice position;
+	const char *unreadable;
 
 	*resolved = *r;
 	*j = (struct compute_job){.magic = JOB_MAGIC,
@@ -451,6 +472,11 @@ struct compute_job *compute_run(const struct call *c, const struct request *r, s
 	j->scope = arena_strdup(a, c->principal->scope);
 	j->actor_id = arena_strdup(a, c->principal->user_id);
 	j->partial = compute_resolve(c, resolved, a);
+	unreadable = compute_unreadable(c, resolved, a);
+	if (unreadable != NULL) {
+		end_problem(j, PROBLEM_QUERY_REJECTED, unreadable);
+		return NULL;
+	}
 	run_prepare(&j->run, resolved, a);
 	j->quality = tenant_quality(c->tenant, j->run.tables);
 	scope = (struct cache_scope){.tenant_id = j->tenant_id,

@@ -51,6 +51,9 @@ bool compute_in_scope(const struct call *c, const struct request *r);
 /* Resolves the dates and, for a history, now; true: the window ends on a business date that is not
  * over. */
 bool compute_resolve(const struct call *c, struct request *r, struct arena *a);
+/* Why a resolved request reaches where the tenant's data cannot be read, in the arena; NULL: it
+ * does not. compute_run() refuses these by itself. */
+const char *compute_unreadable(const struct call *c, const struct request *r, struct arena *a);
 /* As compute_start, of a request that was read and is in scope, and that lives in `a`, which the
  * job takes. */
 struct compute_job *compute_run(const struct call *c, const struct request *r, struct arena *a,

@@ -261,6 +261,7 @@ static void on_judged(void *arg, enum problem_code verdict, const char *detail, 
 static void look(const struct call *c, const struct request *r, struct arena *a)
 {
 	struct looking *k = arena_alloc(a, sizeof(*k));
+	const char *unreadable;
 
 	k->call = caller_keep(c);
 	k->arena = a;
@@ -268,6 +269,12 @@ static void look(const struct call *c, const struct request *r, struct arena *a)
 	*k->request = *r;
 	k->request->cursor = NULL;
 	k->partial = compute_resolve(c, k->request, k->arena);
+	unreadable = compute_unreadable(c, k->request, a);
+	if (unreadable != NULL) {
+		httpd_reply_problem(c->http, PROBLEM_QUERY_REJECTED, unreadable);
+		arena_free(a);
+		return;
+	}
 	run_prepare(&k->run, k->request, a);
 	run_statements(&k->run);
 	k->cost = (struct cost_question){.tenant_id = k->call.principal->tenant_id,

@@ -186,6 +186,7 @@ void explain_serve(const struct call *c)
 	const struct metric_def *m; /* x is gone with a request that was answered */
 	struct faults faults = {.n = 0};
 	struct call mine = *c;
+	const char *unreadable;
 	int64_t version;
 
 	*x = (struct explanation){.st = c->st, .http = c->http};
@@ -212,6 +213,11 @@ void explain_serve(const struct call *c)
 		return;
 	}
 	(void)compute_resolve(c, &x->request, a);
+	unreadable = compute_unreadable(c, &x->request, a);
+	if (unreadable != NULL) {
+		httpd_reply_problem(c->http, PROBLEM_QUERY_REJECTED, unreadable);
+		return;
+	}
 	x->platform = metric_set_ref(registry_metrics(c->st->registry));
 	if (tenant_metrics(c->tenant) != NULL)
 		x->own = metric_set_ref(tenant_metrics(c->tenant));

@@ -3,6 +3,7 @@
 
 #include "sql_gen.h"
 
+#define PACE_LAG 364 /* days: the same weekday a year before; as metric_pace.sql says */
 #define OF_STAY                                                                  \
 	(DIM_BIT(DIM_PROPERTY) | DIM_BIT(DIM_ROOM_TYPE) | DIM_BIT(DIM_CHANNEL) | \
 	 DIM_BIT(DIM_MARKET_SEGMENT) | DIM_BIT(DIM_RATE_PLAN))
@@ -132,4 +133,9 @@ size_t source_index(const struct source *s)
 bool source_has_history(const struct source *s)
 {
 	return s->stmt->nparams > SOURCE_PARAMS;
+}
+
+int32_t source_lag_days(const struct source *s)
+{
+	return s == &sources[PACE] ? PACE_LAG : 0;
 }

@@ -39,6 +39,8 @@ const struct part *part_find(const char *name); /* NULL: none */
 const struct part *part_at(size_t i);           /* NULL past the last */
 /* It knows what was known at an instant (asOf), and `days` before it (params.days). */
 bool source_has_history(const struct source *s);
+/* How many days before the window another one of its length lies that it reads, too; 0: none. */
+int32_t source_lag_days(const struct source *s);
 /* Index of the source in `sources`. */
 size_t source_index(const struct source *s);
 

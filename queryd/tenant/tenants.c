@@ -50,6 +50,7 @@ struct facts {
 	struct fault *faults; /* tables with failing checks */
 	size_t nfaults;
 	struct metric_set *metrics; /* its own; NULL: none */
+	struct residency *residency;
 };
 
 struct waiter {
@@ -107,6 +108,7 @@ static void forget(struct facts *f)
 	for (size_t i = 0; i < f->nfaults; i++)
 		free(f->faults[i].table);
 	metric_set_unref(f->metrics);
+	residency_free(f->residency);
 	free(f->places);
 	free(f->faults);
 	*f = (struct facts){.places = NULL};
@@ -262,6 +264,7 @@ static void on_places(void *arg, const struct pgresult *r, const struct err *e)
 		end_load(n, e);
 		return;
 	}
+	f->residency = residency_new(r, QUERY_RESULT + 1);
 	rows = pgresult_rows(r, QUERY_RESULT);
 	f->places = xcalloc(rows, sizeof(*f->places));
 	for (size_t i = 0; i < rows; i++) {
@@ -295,8 +298,10 @@ static struct query *query_as(struct tenant *n, bool absent, const char *scope,
 
 static void read_places(struct tenant *n)
 {
-	(void)query_as(n, n->fresh.absent, "all", &(struct pgstmt){&SQL_queryd_read_places, NULL},
-		       1, on_places, n);
+	(void)query_as(n, n->fresh.absent, "all",
+		       (const struct pgstmt[]){{&SQL_queryd_read_places, NULL},
+					       {&SQL_queryd_read_residency, NULL}},
+		       2, on_places, n);
 }
 
 static void on_provisioned(void *arg, const struct pgresult *r, const struct err *e)
@@ -478,6 +483,11 @@ int32_t tenant_today(const struct tenant *n, const char *property_id)
 struct metric_set *tenant_metrics(const struct tenant *n)
 {
 	return n->facts.metrics;
+}
+
+const struct residency *tenant_residency(const struct tenant *n)
+{
+	return n->facts.residency;
 }
 
 int tenant_week_start(const struct tenant *n)

@@ -10,6 +10,7 @@
 #define QUERYD_TENANT_TENANTS_H
 
 #include "queryd/tenant/query.h"
+#include "queryd/tenant/residency.h"
 
 struct event_base;
 struct tenants;
@@ -49,6 +50,8 @@ int32_t tenant_today(const struct tenant *n, const char *property_id);
 int tenant_week_start(const struct tenant *n);
 /* Its own metrics, beside those of the platform; borrowed like the tenant. NULL: none. */
 struct metric_set *tenant_metrics(const struct tenant *n);
+/* Which dates of it can be read here; borrowed likewise. NULL: all. */
+const struct residency *tenant_residency(const struct tenant *n);
 /* The worst state among the tables (ended by NULL). */
 enum quality tenant_quality(const struct tenant *n, const char *const *tables);
 /* Counts a request; how many more this second allows, negative: one too many. */
