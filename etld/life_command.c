@@ -1,7 +1,7 @@
 /*
  * `etld purge --tenant T` forgets a deleted tenant now, by hand; `etld purge verify RECORD` checks
- * the signature of a record and counts again what there is of its tenant. Exit 65: the tenant is
- * not deleted, or the record is not what it says.
+ * the signature of a record and counts again what there is of its tenant, or of the guest that it
+ * is about. Exit 65: the tenant is not deleted, or the record is not what it says.
  */
 #include <errno.h>
 
@@ -26,7 +26,7 @@ static struct {
 	void *errand;
 	/* a record that is verified */
 	char *record_id, *tenant_id, *job_id, *counts, *control, *key_id, *walked_to;
-	bool signature_holds;
+	bool signature_holds, of_guest;
 	int64_t bare, redacted;
 } command;
 
@@ -99,12 +99,14 @@ static bool failed(const struct err *e)
 	return true;
 }
 
+/* counts NULL: the record is of a release that kept nothing to look for the guest with. */
 static void report(void)
 {
 	struct strbuf out = STRBUF_INIT;
 	struct json_writer w;
-	bool gone = strcmp(command.counts, "{}") == 0 && strcmp(command.control, "{}") == 0 &&
-		    command.bare == 0;
+	bool looked = command.counts != NULL;
+	bool gone = looked && strcmp(command.counts, "{}") == 0 &&
+		    strcmp(command.control, "{}") == 0 && command.bare == 0;
 
 	jw_init(&w, &out);
 	jw_object(&w);
@@ -117,9 +119,12 @@ static void report(void)
 	jw_key(&w, "signatureHolds");
 	jw_bool(&w, command.signature_holds);
 	jw_key(&w, "gone");
-	jw_bool(&w, gone);
+	if (looked)
+		jw_bool(&w, gone);
+	else
+		jw_null(&w);
 	jw_key(&w, "warehouse");
-	jw_raw(&w, slice_of(command.counts));
+	jw_raw(&w, slice_of(looked ? command.counts : "null"));
 	jw_key(&w, "control");
 	jw_raw(&w, slice_of(command.control));
 	jw_key(&w, "rawBare");
@@ -128,7 +133,7 @@ static void report(void)
 	jw_i64(&w, command.redacted);
 	jw_end(&w);
 	print(&out);
-	quit(command.signature_holds && gone ? DAEMON_OK : DAEMON_DATA);
+	quit(command.signature_holds && (gone || !looked) ? DAEMON_OK : DAEMON_DATA);
 }
 
 static void count_raw(void);
@@ -152,10 +157,12 @@ static void on_raw(void *arg, const struct pgresult *r, const struct err *e)
 
 static void count_raw(void)
 {
-	const char *params[] = {command.tenant_id, command.walked_to, KEYS_A_LOOK};
+	const char *params[] = {command.of_guest ? command.record_id : command.tenant_id,
+				command.walked_to, KEYS_A_LOOK};
 
-	pgpool_exec(command.env.warehouse, NULL, &SQL_etld_count_raw, params, STATEMENT_LIMIT_MS,
-		    on_raw, NULL);
+	pgpool_exec(command.env.warehouse, NULL,
+		    command.of_guest ? &SQL_etld_count_guest_raw : &SQL_etld_count_raw, params,
+		    STATEMENT_LIMIT_MS, on_raw, NULL);
 }
 
 static void on_control(void *arg, const struct pgresult *r, const struct err *e)
@@ -167,12 +174,12 @@ static void on_control(void *arg, const struct pgresult *r, const struct err *e)
 	count_raw();
 }
 
-/* Of a guest's record nothing is left to count: it does not say whose it is. */
+/* A guest is in the warehouse only; the control database has users. */
 static void on_record(void *arg, const struct pgresult *r, const struct err *e)
 {
 	unsigned char signature[SIGN_LEN + 3];
 	size_t len;
-	const char *params[2];
+	const char *params[2], *counts;
 
 	(void)arg;
 	if (failed(e))
@@ -191,13 +198,17 @@ static void on_record(void *arg, const struct pgresult *r, const struct err *e)
 							signature, &len) == 0 &&
 				  signer_holds(command.env.signer,
 					       slice_of(pgresult_text(r, 0, 0, 3)), signature);
-	if (strcmp(pgresult_text(r, 0, 0, 0), "tenant") != 0) {
-		command.counts = xstrdup("{}");
+	command.of_guest = strcmp(pgresult_text(r, 0, 0, 0), "tenant") != 0;
+	counts = pgresult_text(r, 0, 0, 6);
+	command.counts = counts != NULL ? xstrdup(counts) : NULL;
+	if (command.of_guest) {
 		command.control = xstrdup("{}");
-		report();
+		if (counts != NULL)
+			count_raw();
+		else
+			report();
 		return;
 	}
-	command.counts = xstrdup(pgresult_text(r, 0, 0, 6));
 	params[0] = command.tenant_id;
 	params[1] = command.job_id;
 	pgpool_exec(command.env.control, NULL, &SQL_etld_count_tenant, params, STATEMENT_LIMIT_MS,

@@ -232,6 +232,26 @@ def test_a_guest_is_forgotten(stack):
     assert sorted(row[:4] for row in after) == sorted(row[:4] for row in before) and [row[4] for row in after] == ["f", "t"]
     [[document]] = stack.query("select document from analytics_run.purge_record where tenant_id = $1 order by record_id limit 1", tenant)
     assert json.loads(document)["raw"] == {"deleted": 0, "redacted": 2}
+    # the record is verified against the tables: whatever names him anywhere is found, and nobody else is
+    [[record]] = stack.query("select min(record_id) from analytics_run.purge_record where tenant_id = $1", tenant)
+    assert (told := json.loads(etld(stack, "purge", "verify", record).stdout))["gone"] and told["rawBare"] == 0, told
+    assert told["rawRedacted"] == 4  # his booking, his payment, and both requests
+    raw, fact = "update events_raw.event set body = replace(body, '{0}', '{1}')", "update analytics_curated.fact_reservation_v1 set guest_key = {0}"
+    letter = json.dumps({"of": guest.lower()})
+    for member, found, plant, undo in (
+            ("rawBare", 1, raw.format(other, guest.lower()), raw.format(guest.lower(), other)),
+            ("warehouse", {"analytics_curated.fact_reservation_v1": 1},
+             fact.format(f"'{pseudonym}'") + f" where tenant_id = '{tenant}' and guest_key is null",
+             fact.format("null") + f" where guest_key = '{pseudonym}'"),
+            ("warehouse", {"analytics_run.dead_letter": 1},
+             "insert into analytics_run.dead_letter (dead_letter_id, fingerprint, reason, severity, source, body)"
+             f" values ('dlt_planted', 'planted', 'not_json', 'warning', 'events', '{letter}')",
+             "delete from analytics_run.dead_letter where dead_letter_id = 'dlt_planted'")):
+        stack.psql(plant)
+        told = json.loads(etld(stack, "purge", "verify", record, check=65).stdout)
+        assert told["signatureHolds"] and not told["gone"] and told[member] == found, (member, told)
+        stack.psql(undo)
+    etld(stack, "purge", "verify", record)
     # what is built from raw again says the same
     stack.query("insert into analytics_run.touched (consumer, tenant_id, kind, key) values ('reservation', $1, 'all', '')", tenant)
     stack.wait()
