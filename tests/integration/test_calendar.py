@@ -61,3 +61,38 @@ def test_days_that_everybody_knows(world):
     assert starts == {f"{year}-03-{20 if year in MARCH_20 else 21}" for year in range(2010, 2041)}
     assert known["2024-03-20"][0] == "1403-1-1" and known["2025-03-20"][0] == "1403-12-30" and known["2021-08-15"][0] == "1400-5-24"
     assert known["2023-07-19"][1] == "1445-1-1" and known["2024-03-11"][1] == "1445-9-1" and known["2010-01-01"][1] == "1431-1-15"
+
+
+def easter(year):
+    """By Meeus, Jones and Butcher."""
+    a, (b, c) = year % 19, divmod(year, 100)
+    h = (19 * a + b - b // 4 - (b - (b + 8) // 25 + 1) // 3 + 15) % 30
+    w = (32 + 2 * (b % 4) + 2 * (c // 4) - h - c % 4) % 7
+    month, day = divmod(h + w - 7 * ((a + 11 * h + 22 * w) // 451) + 114, 31)
+    return dt.date(year, month, day + 1)
+
+
+def test_holidays(world):
+    """By name, in the calendar that their law counts by; those of the moon are marked."""
+    rows = world.rows("select date, holiday_af, holiday_tj, holiday_ir, holiday_pt, holiday_af_tabular, holiday_tj_tabular,"
+                      " holiday_ir_tabular, holiday_pt_tabular from analytics_curated.dim_calendar order by date")
+    days = {dt.date.fromisoformat(row[0]): dict(zip(("AF", "TJ", "IR", "PT"), zip(row[1:5], row[5:]))) for row in rows}
+
+    def of(country, day):
+        return days[dt.date.fromisoformat(day)][country]
+
+    assert [day for day in days if "Good Friday" in (days[day]["PT"][0] or "")] == [easter(y) - dt.timedelta(2) for y in range(2010, 2041)]
+    assert {day.year for day in days if days[day]["PT"][0] == "Corpus Christi"} == set(range(2010, 2041)) - {2013, 2014, 2015}
+    assert of("PT", "2024-05-30")[0] == "Corpus Christi" and of("PT", "2014-10-05") == (None, "f") and of("PT", "2024-04-25")[0] == "Freedom Day"
+    # Solar Hijri: the same day of its year, whichever of ours that is
+    assert of("IR", "2024-03-20") == of("IR", "2023-03-24") == ("Nowruz", "f") and of("IR", "2024-02-11")[0] == "Victory of the Revolution"
+    assert of("AF", "2024-08-18") == of("AF", "2023-08-19") == ("Independence Day", "f")
+    assert of("AF", "2021-03-21")[0] == "Nawroz" and of("AF", "2022-03-21")[0] is None and of("TJ", "2022-03-21")[0] == "Navruz"
+    # of the moon: by the tabular calendar, and said so, unless the day is one anyway
+    assert of("AF", "2024-04-10") == of("TJ", "2024-04-10") == of("IR", "2024-04-11") == ("Eid al-Fitr", "t")
+    assert of("IR", "2014-06-04")[1] == "f" and of("TJ", "2024-06-17") == ("Eid al-Adha", "t") and of("AF", "2024-06-19")[0] == "Eid al-Adha"
+    marked = {country: sum(day[country][1] == "t" for day in days.values()) for country in ("AF", "TJ", "IR", "PT")}
+    assert marked["PT"] == 0 and all(marked[country] > 50 for country in ("AF", "TJ", "IR"))
+    missing = world.rows("select distinct name from analytics_run.holiday_rule r where not exists (select from analytics_curated.dim_calendar c"
+                         " where strpos(concat_ws(' ', holiday_af, holiday_tj, holiday_ir, holiday_pt), r.name) > 0)")
+    assert missing == []

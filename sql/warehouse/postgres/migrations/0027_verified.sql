@@ -140,4 +140,132 @@ revoke execute on function analytics_run.count_guest(text), analytics_run.count_
 grant execute on function analytics_run.count_guest(text), analytics_run.count_guest_raw(text, text, integer)
 	to analytics_etld;
 
+-- ---- holidays
+
+-- Public holidays as their laws name them: a day of the Gregorian or the Solar Hijri year, days after Easter
+-- Sunday, or days of the Hijri year. The last are computed by the tabular calendar: the announced day may be
+-- one earlier or later, and dim_calendar marks them. Days that a government adds for one year are not known.
+create table analytics_run.holiday_rule (
+	country char(2) not null,
+	calendar text not null check (calendar in ('gregorian', 'solar_hijri', 'hijri', 'easter')),
+	month smallint not null,                       -- easter: 0
+	day smallint not null,                         -- easter: days after it
+	days smallint not null default 1 check (days > 0),
+	name text not null,
+	first_year smallint not null default 2010,     -- Gregorian, of the day itself
+	last_year smallint not null default 2040
+);
+insert into analytics_run.holiday_rule (country, calendar, month, day, days, name, first_year, last_year) values
+	('AF', 'solar_hijri', 1, 1, 1, 'Nawroz', 2010, 2021),
+	('AF', 'solar_hijri', 2, 8, 1, 'Mujahideen Victory Day', 2010, 2040),
+	('AF', 'gregorian', 5, 1, 1, 'Labour Day', 2010, 2021),
+	('AF', 'solar_hijri', 5, 24, 1, 'Victory Day', 2022, 2040),
+	('AF', 'solar_hijri', 5, 28, 1, 'Independence Day', 2010, 2040),
+	('AF', 'hijri', 1, 10, 1, 'Ashura', 2010, 2040),
+	('AF', 'hijri', 3, 12, 1, 'Mawlid', 2010, 2040),
+	('AF', 'hijri', 9, 1, 1, 'First of Ramadan', 2010, 2040),
+	('AF', 'hijri', 10, 1, 3, 'Eid al-Fitr', 2010, 2040),
+	('AF', 'hijri', 12, 9, 1, 'Day of Arafah', 2010, 2040),
+	('AF', 'hijri', 12, 10, 3, 'Eid al-Adha', 2010, 2040),
+	('TJ', 'gregorian', 1, 1, 1, 'New Year''s Day', 2010, 2040),
+	('TJ', 'gregorian', 3, 8, 1, 'Mother''s Day', 2010, 2040),
+	('TJ', 'gregorian', 3, 21, 4, 'Navruz', 2010, 2040),
+	('TJ', 'gregorian', 5, 9, 1, 'Victory Day', 2010, 2040),
+	('TJ', 'gregorian', 6, 27, 1, 'Day of National Unity', 2010, 2040),
+	('TJ', 'gregorian', 9, 9, 1, 'Independence Day', 2010, 2040),
+	('TJ', 'gregorian', 11, 6, 1, 'Constitution Day', 2010, 2040),
+	('TJ', 'hijri', 10, 1, 1, 'Eid al-Fitr', 2010, 2040),
+	('TJ', 'hijri', 12, 10, 1, 'Eid al-Adha', 2010, 2040),
+	('IR', 'solar_hijri', 1, 1, 4, 'Nowruz', 2010, 2040),
+	('IR', 'solar_hijri', 1, 12, 1, 'Islamic Republic Day', 2010, 2040),
+	('IR', 'solar_hijri', 1, 13, 1, 'Nature Day', 2010, 2040),
+	('IR', 'solar_hijri', 3, 14, 1, 'Death of Khomeini', 2010, 2040),
+	('IR', 'solar_hijri', 3, 15, 1, 'Uprising of 15 Khordad', 2010, 2040),
+	('IR', 'solar_hijri', 11, 22, 1, 'Victory of the Revolution', 2010, 2040),
+	('IR', 'solar_hijri', 12, 29, 1, 'Nationalisation of Oil', 2010, 2040),
+	('IR', 'hijri', 1, 9, 1, 'Tasua', 2010, 2040),
+	('IR', 'hijri', 1, 10, 1, 'Ashura', 2010, 2040),
+	('IR', 'hijri', 2, 20, 1, 'Arbaeen', 2010, 2040),
+	('IR', 'hijri', 2, 28, 1, 'Death of Muhammad', 2010, 2040),
+	('IR', 'hijri', 2, 29, 1, 'Martyrdom of Reza', 2010, 2040),  -- the last of Safar
+	('IR', 'hijri', 3, 17, 1, 'Birth of Muhammad', 2010, 2040),
+	('IR', 'hijri', 6, 3, 1, 'Martyrdom of Fatima', 2010, 2040),
+	('IR', 'hijri', 7, 13, 1, 'Birth of Ali', 2010, 2040),
+	('IR', 'hijri', 7, 27, 1, 'Mission of Muhammad', 2010, 2040),
+	('IR', 'hijri', 8, 15, 1, 'Birth of Mahdi', 2010, 2040),
+	('IR', 'hijri', 9, 21, 1, 'Martyrdom of Ali', 2010, 2040),
+	('IR', 'hijri', 10, 1, 2, 'Eid al-Fitr', 2010, 2040),
+	('IR', 'hijri', 10, 25, 1, 'Martyrdom of Sadeq', 2010, 2040),
+	('IR', 'hijri', 12, 10, 1, 'Eid al-Adha', 2010, 2040),
+	('IR', 'hijri', 12, 18, 1, 'Eid al-Ghadir', 2010, 2040),
+	('PT', 'gregorian', 1, 1, 1, 'New Year''s Day', 2010, 2040),
+	('PT', 'easter', 0, -2, 1, 'Good Friday', 2010, 2040),
+	('PT', 'easter', 0, 0, 1, 'Easter Sunday', 2010, 2040),
+	('PT', 'gregorian', 4, 25, 1, 'Freedom Day', 2010, 2040),
+	('PT', 'gregorian', 5, 1, 1, 'Labour Day', 2010, 2040),
+	('PT', 'easter', 0, 60, 1, 'Corpus Christi', 2010, 2012),  -- four of them were no holidays for three years
+	('PT', 'easter', 0, 60, 1, 'Corpus Christi', 2016, 2040),
+	('PT', 'gregorian', 6, 10, 1, 'Portugal Day', 2010, 2040),
+	('PT', 'gregorian', 8, 15, 1, 'Assumption', 2010, 2040),
+	('PT', 'gregorian', 10, 5, 1, 'Republic Day', 2010, 2012),
+	('PT', 'gregorian', 10, 5, 1, 'Republic Day', 2016, 2040),
+	('PT', 'gregorian', 11, 1, 1, 'All Saints'' Day', 2010, 2012),
+	('PT', 'gregorian', 11, 1, 1, 'All Saints'' Day', 2016, 2040),
+	('PT', 'gregorian', 12, 1, 1, 'Restoration of Independence', 2010, 2012),
+	('PT', 'gregorian', 12, 1, 1, 'Restoration of Independence', 2016, 2040),
+	('PT', 'gregorian', 12, 8, 1, 'Immaculate Conception', 2010, 2040),
+	('PT', 'gregorian', 12, 25, 1, 'Christmas Day', 2010, 2040);
+
+-- A column for each country, its holiday's name or null; and whether that name stands there by the tabular
+-- calendar alone.
+alter table analytics_curated.dim_calendar_v1
+	add column holiday_af text, add column holiday_af_tabular boolean not null default false,
+	add column holiday_tj text, add column holiday_tj_tabular boolean not null default false,
+	add column holiday_ir text, add column holiday_ir_tabular boolean not null default false,
+	add column holiday_pt text, add column holiday_pt_tabular boolean not null default false;
+
+-- Easter Sunday by Gauss's rule as it is from 1900 to 2099: d days after 21 March is full moon, e more the
+-- Sunday after it.
+with moon as (
+	select y, (19 * (y % 19) + 24) % 30 as d from generate_series(2010, 2040) y
+), easter as (
+	select make_date(y, 3, 22) + (d + e) - case when d = 29 and e = 6 or d = 28 and e = 6 and y % 19 > 10 then 7 else 0 end as sunday
+	from moon
+	cross join lateral (select (2 * (y % 4) + 4 * (y % 7) + 6 * d + 5) % 7 as e) week
+), holiday as (
+	select c.date, r.country, string_agg(r.name, ', ' order by r.calendar <> 'hijri' desc, r.name) as name,
+		bool_and(r.calendar = 'hijri') as tabular
+	from analytics_run.holiday_rule r
+	join analytics_curated.dim_calendar_v1 c on c.year between r.first_year and r.last_year and case r.calendar
+			when 'gregorian' then c.month = r.month and c.day >= r.day and c.day < r.day + r.days
+			when 'solar_hijri' then c.solar_hijri_month = r.month and c.solar_hijri_day >= r.day and c.solar_hijri_day < r.day + r.days
+			when 'hijri' then c.hijri_month = r.month and c.hijri_day >= r.day and c.hijri_day < r.day + r.days
+			else c.date in (select e.sunday + r.day from easter e)
+		end
+	group by c.date, r.country
+)
+update analytics_curated.dim_calendar_v1 c set
+	holiday_af = h.names ->> 'AF', holiday_af_tabular = coalesce((h.tabular ->> 'AF')::boolean, false),
+	holiday_tj = h.names ->> 'TJ', holiday_tj_tabular = coalesce((h.tabular ->> 'TJ')::boolean, false),
+	holiday_ir = h.names ->> 'IR', holiday_ir_tabular = coalesce((h.tabular ->> 'IR')::boolean, false),
+	holiday_pt = h.names ->> 'PT', holiday_pt_tabular = coalesce((h.tabular ->> 'PT')::boolean, false)
+from (
+	select date, jsonb_object_agg(country, name) as names, jsonb_object_agg(country, tabular) as tabular
+	from holiday
+	group by date) h
+where c.date = h.date;
+
+create or replace view analytics_curated.dim_calendar as select * from analytics_curated.dim_calendar_v1;
+do $$
+declare
+	columns text;
+begin
+	select string_agg(quote_ident(attname), ', ' order by attnum) into columns
+	from pg_attribute
+	where attrelid = 'analytics_curated.dim_calendar'::regclass and attnum > 0;
+	execute format('create or replace view tenant_views.dim_calendar with (security_barrier) as select %s '
+		'from analytics_curated.dim_calendar where date >= date ''0001-01-01''', columns);
+end
+$$;
+
 reset role;
