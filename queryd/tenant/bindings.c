@@ -18,7 +18,8 @@
 static struct {
 	struct queryd *queryd;
 	char tenant[TENANT_LEN + 1], role[ROLE_MAX], password[2 * HASH_SHA256_LEN + 1];
-	bool on; /* looker: wanted; access: repair */
+	bool on;       /* looker: wanted; access: repair */
+	int64_t ended; /* sessions of a login that is off */
 	struct pgstmt record[1];
 	const char *record_params[2], *role_params[3];
 } shot;
@@ -58,7 +59,8 @@ static void give_up(const struct err *e)
 	daemon_quit(shot.queryd->daemon, data ? DAEMON_DATA : DAEMON_UNAVAILABLE);
 }
 
-/* ---- looker: first the role, then what the control database says of it */
+/* ---- looker: first the role, then, when it is off, its sessions, then what the control database
+ * says of it */
 
 static void on_recorded(void *arg, const struct pgresult *r, const struct err *e)
 {
@@ -72,23 +74,43 @@ static void on_recorded(void *arg, const struct pgresult *r, const struct err *e
 	if (shot.on)
 		printf("password  %s\n", shot.password);
 	printf("login     %s\n", shot.on ? "on" : "off");
+	if (!shot.on)
+		printf("ended     %lld\n", (long long)shot.ended);
 	(void)fflush(stdout);
 	daemon_quit(shot.queryd->daemon, DAEMON_OK);
+}
+
+static void record(void)
+{
+	shot.record[0] = (struct pgstmt){&SQL_queryd_enable_looker, shot.record_params};
+	(void)query_start(&(struct query_target){.pool = shot.queryd->control,
+						 .tenant_id = shot.tenant,
+						 .timeout_ms = LIMIT_MS},
+			  shot.record, 1, on_recorded, NULL);
+}
+
+static void on_ended(void *arg, const struct pgresult *r, const struct err *e)
+{
+	(void)arg;
+	if (e != NULL) {
+		give_up(e);
+		return;
+	}
+	shot.ended = pgresult_i64(r, 0, 0, 0);
+	record();
 }
 
 static void on_switched(void *arg, const struct pgresult *r, const struct err *e)
 {
 	(void)arg;
 	(void)r;
-	if (e != NULL) {
+	if (e != NULL)
 		give_up(e);
-		return;
-	}
-	shot.record[0] = (struct pgstmt){&SQL_queryd_enable_looker, shot.record_params};
-	(void)query_start(&(struct query_target){.pool = shot.queryd->control,
-						 .tenant_id = shot.tenant,
-						 .timeout_ms = LIMIT_MS},
-			  shot.record, 1, on_recorded, NULL);
+	else if (shot.on)
+		record();
+	else
+		pgpool_exec(shot.queryd->warehouse, NULL, &SQL_queryd_end_looker_sessions,
+			    shot.role_params, LIMIT_MS, on_ended, NULL);
 }
 
 /* As queryd derives the password of every tenant's role. */

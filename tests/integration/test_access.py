@@ -53,9 +53,16 @@ def test_looker_is_off_until_it_is_switched_on(served, doors):
     with pytest.raises(pgcluster.PgError):
         doors.connect(LOOKER)
     said = dict(line.split() for line in queryd(served, "looker", "on", MINE))
-    assert doors.connect(LOOKER, said["password"]).query("select 1") == [["1"]]
+    reading = [doors.connect(LOOKER, said["password"]) for _ in range(2)]
+    mine = doors.connect(MINE)
+    assert [conn.query("select 1") for conn in reading] == [[["1"]]] * 2
     assert served.query("select looker_enabled from analytics.tenants where tenant_id = $1", MINE) == [["t"]]
-    assert "password" not in "".join(queryd(served, "looker", "off", MINE))
+    told = queryd(served, "looker", "off", MINE)
+    assert "password" not in "".join(told) and told[-1].split() == ["ended", "2"]
+    assert all(conn.broken() for conn in reading) and mine.query("select 1") == [["1"]]  # the tenant's own goes on
+    assert queryd(served, "looker", "off", MINE)[-1].split() == ["ended", "0"]
+    assert "analytics_provisioner" not in {row[0] for row in served.query(
+        "select pg_get_userbyid(member) from pg_auth_members where roleid = $1::regrole", f'"{LOOKER}"')}
     with pytest.raises(pgcluster.PgError):
         doors.connect(LOOKER, said["password"])
     assert served.query("select looker_enabled from analytics.tenants where tenant_id = $1", MINE) == [["f"]]

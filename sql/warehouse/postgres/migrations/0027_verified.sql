@@ -269,3 +269,31 @@ end
 $$;
 
 reset role;
+
+-- ---- a reporting login that is off
+
+-- Ends what sessions it has, and says how many. In a transaction after the one that switched it off, lest
+-- somebody logs in between. To signal a session one must be a member of its role: for as long as this takes.
+create function analytics.end_looker_sessions(tenant text) returns integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	name constant text := tenant || '_l';
+	ended integer;
+begin
+	perform pg_advisory_xact_lock(hashtextextended(tenant, 0));
+	if not exists (select from tenant_views.access_bindings b where b.role = name and b.kind = 'looker' and not b.enabled) then
+		raise exception 'the reporting login of the tenant is not off' using errcode = 'object_not_in_prerequisite_state';
+	end if;
+	execute format('grant %I to analytics_provisioner', name);
+	select count(*) filter (where pg_terminate_backend(a.pid, 5000)) into ended
+	from pg_stat_activity a
+	where a.usename = name;
+	execute format('revoke %I from analytics_provisioner', name);
+	return ended;
+end
+$$;
+grant create on schema analytics to analytics_provisioner;
+alter function analytics.end_looker_sessions(text) owner to analytics_provisioner;
+revoke create on schema analytics from analytics_provisioner;
+revoke execute on function analytics.end_looker_sessions(text) from public;
+grant execute on function analytics.end_looker_sessions(text) to analytics_queryd;
