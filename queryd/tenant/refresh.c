@@ -8,14 +8,15 @@
 #include "sql_gen.h"
 
 #define JOBS_PATH "/api/v1/analytics/etl/jobs/"
-#define ROWS_PER_SECOND \
-	2000 /* that one worker rebuilds, measured; the queue before it is not known */
-#define VERSION_MAX 1000000
+/* Of a tenant that has not refreshed the projection yet; a guess on the safe side, not a
+ * measurement. The queue before the job is never known. */
+#define DEFAULT_ROWS_PER_SECOND "2000"
+#define VERSION_MAX             1000000
 
 /* Lives in the request's arena. */
 struct refresh {
 	struct call call;
-	const char *params[4]; /* of request_refresh */
+	const char *params[5]; /* of request_refresh */
 	const char *tables[1];
 	struct pgstmt plan;
 };
@@ -33,22 +34,17 @@ static const struct change_refusal refusals[] = {
 static void on_plan(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct refresh *f = arg;
-	struct arena *a = httpd_arena(f->call.http);
-	int64_t rows;
 
 	if (e != NULL) {
 		httpd_reply_problem(f->call.http, compute_problem(e),
 				    "The warehouse did not answer.");
 		return;
 	}
-	rows = pgresult_i64(r, QUERY_RESULT, 0, 0);
-	f->params[2] =
-		f->call.principal->all_properties
-			? arena_printf(a, "{\"rows\":%lld,\"tenants\":1,\"estimatedSeconds\":%lld}",
-				       (long long)rows,
-				       (long long)((rows + ROWS_PER_SECOND - 1) / ROWS_PER_SECOND) +
-					       1)
-			: "{\"rows\":null,\"tenants\":1,\"estimatedSeconds\":null}";
+	f->params[2] = f->call.principal->all_properties
+			       ? arena_strdup(httpd_arena(f->call.http),
+					      pgresult_text(r, QUERY_RESULT, 0, 0))
+			       : NULL;
+	f->params[4] = DEFAULT_ROWS_PER_SECOND;
 	change_start(&f->call, &(struct change){.operation = "projections.refresh",
 						.status = 202,
 						.location = JOBS_PATH,

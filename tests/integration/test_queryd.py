@@ -324,6 +324,12 @@ def test_a_refresh_says_what_it_will_be(stack, random_hotel):
     assert other.status == 409 and other.json()["code"] == CODES + "ANALYTICS.PROJECTION_SCHEMA_MISMATCH"
     for n, bad in enumerate(({"version": "1"}, {"version": 0}, {"what": 1}, []), 3):
         assert ask(mine, bad, n).status == 400
+    # the next time by how long it took
+    wait_until(lambda: stack.http("GET", "queryd", first.headers["Location"], token=mine).json()["state"] == "succeeded", 60)
+    stack.query("update analytics.etl_runs set finished_at = started_at + interval '40 s' where state = 'succeeded' and tenant_id = $1"
+                " and job_id in (select job_id from analytics.etl_jobs where projection = 'fact_room_night')", tenant)
+    again = ask(mine, None, 10).json()["plan"]
+    assert again["rows"] == int(rows) and again["estimatedSeconds"] in (41, 42), again
 
 
 def test_data_quality(stack, token):
