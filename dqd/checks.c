@@ -20,8 +20,8 @@ static double row_count_shown(double expected, double limit)
 	return expected;
 }
 
-/* Seconds since the oldest landed event that is not applied, share of nulls or of points set aside:
- * not above the limit. */
+/* Seconds since the oldest landed event that is not applied, share of nulls or of points set aside,
+ * shapes of events that drifted: not above the limit. */
 static bool below_limit(double observed, double expected, double limit)
 {
 	(void)expected;
@@ -38,6 +38,7 @@ const struct check_kind check_kinds[] = {
 	{"row_count_drift", &SQL_dqd_measure_row_count, 0.0, row_count_passes, row_count_shown},
 	{"freshness", &SQL_dqd_measure_freshness, 300.0, below_limit, limit_shown},
 	{"null_rate", &SQL_dqd_measure_null_rate, 0.0, below_limit, limit_shown},
+	{"schema_drift", &SQL_dqd_measure_schema_drift, 0.0, below_limit, limit_shown},
 	{"quarantine_rate", &SQL_dqd_measure_quarantine, 0.0, below_limit, limit_shown},
 };
 const size_t check_kind_count = ARRAY_SIZE(check_kinds);

@@ -13,6 +13,7 @@
 
 #define EVALUATION_MAGIC   OBJ_MAGIC('e')
 #define STATEMENT_LIMIT_MS (2 * 60 * 1000)
+#define PLATFORM           "_platform" /* whose results no tenant sees */
 #define ALERT_SUBJECT      "melmastoon.analytics.data_quality.alert.v1"
 
 /* Results of one evaluation as parallel array literals, parameters of store_results.sql. */
@@ -72,6 +73,17 @@ static void put_number(struct json_writer *w, const char *key, struct slice numb
 		jw_raw(w, number);
 }
 
+static bool is_platform(const char *tenant_id)
+{
+	return strcmp(tenant_id, PLATFORM) == 0;
+}
+
+/* As events name it. */
+static const char *owner_of(const char *tenant_id)
+{
+	return is_platform(tenant_id) ? NULL : tenant_id;
+}
+
 /* Columns of store_results.sql: check_id, result_id, tenant_id, table, kind, severity, observed,
  * expected, state, since (RFC 3339). */
 static void make_alert(struct evaluation *ev, const struct pgresult *r, size_t row)
@@ -97,7 +109,7 @@ static void make_alert(struct evaluation *ev, const struct pgresult *r, size_t r
 	put(&w, "since", pgresult_text(r, 0, row, 9));
 	jw_end(&w);
 	outbox_envelope(&(struct outbox_event){.subject = ALERT_SUBJECT,
-					       .tenant_id = a->tenant_id,
+					       .tenant_id = owner_of(a->tenant_id),
 					       .ordering_key = a->tenant_id,
 					       .instance = ev->target.instance,
 					       .retention_class = "operational_2y",
@@ -136,7 +148,7 @@ static void write_next_alert(struct evaluation *ev)
 	a = &ev->alerts[ev->next_alert++];
 	ev->params[0] = a->tenant_id; /* alerts of a tenant keep their order */
 	ev->params[1] = ALERT_SUBJECT;
-	ev->params[2] = a->tenant_id;
+	ev->params[2] = owner_of(a->tenant_id);
 	ev->params[3] = strbuf_cstr(&a->envelope);
 	pgpool_exec(ev->target.warehouse, NULL, &SQL_outbox_append, ev->params, STATEMENT_LIMIT_MS,
 		    on_alert_written, ev);
@@ -201,6 +213,8 @@ static void judge(struct evaluation *ev, const struct check *c, const char *tena
 	append(ev, COL_EXPECTED, number);
 	ev->report.checked++;
 	ev->report.failing += !passes;
+	ev->report.platform_checked += is_platform(tenant_id);
+	ev->report.platform_failing += is_platform(tenant_id) && !passes;
 }
 
 static void measure_next(struct evaluation *ev);

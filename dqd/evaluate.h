@@ -19,6 +19,7 @@ struct evaluate_target {
 
 struct evaluate_report {
 	int64_t checked, failing, changed;
+	int64_t platform_checked, platform_failing; /* of them: nobody's but the platform's */
 };
 
 /* `tenants` = array literal, copied. fn once, never from inside; e NULL on success. */

@@ -31,7 +31,7 @@ struct inspector {
 	struct evaluate_report total;
 	evaluate_fn once_fn;
 	void *once_arg;
-	struct metric *failing;
+	struct metric *failing, *platform_failing;
 	struct metric_family *rounds;
 };
 
@@ -60,6 +60,8 @@ static void on_evaluated(void *arg, const struct evaluate_report *r, const struc
 	i->total.checked += r->checked;
 	i->total.failing += r->failing;
 	i->total.changed += r->changed;
+	if (r->platform_checked > 0)
+		metric_set(i->platform_failing, (double)r->platform_failing);
 	if (e != NULL)
 		end_round(i, e);
 	else
@@ -112,7 +114,7 @@ static void on_profiled(void *arg, const struct err *e)
 	i->last_check_ms = now;
 	if (i->everything)
 		i->last_schedule_ms = now;
-	i->total = (struct evaluate_report){0, 0, 0};
+	i->total = (struct evaluate_report){.checked = 0};
 	next_tenants(i);
 }
 
@@ -153,6 +155,9 @@ struct inspector *inspector_new(struct daemon *d, struct profiler *profiler,
 	i->last_full_ms = clock_mono_ms();
 	i->failing = metrics_gauge("dq_failing_checks",
 				   "Failing checks at the last scheduled round");
+	i->platform_failing = metrics_gauge(
+		"dq_platform_failing_checks",
+		"Failing checks that are no tenant's, such as schema_drift, when last looked at");
 	i->rounds = metrics_counter_family("dq_rounds_total", "Rounds by outcome", "outcome");
 	return i;
 }

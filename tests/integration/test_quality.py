@@ -128,3 +128,62 @@ def test_after_each_refresh(checked):
     checked.wait()
     wait_until(lambda: evaluated() > before, timeout=30)
     wait_until(lambda: state(checked, "fact_reservation", "row_count_drift") == "pass", timeout=30)
+
+
+# ---- schema drift: of all tenants together, so for nobody but the platform
+
+DRIFTS = "melmastoon.reservation.drift_probe.v1"
+
+
+def probe(n, **payload):
+    return event(n, "drift_probe", {"reservationId": "rsv_01KJM000000000000000000R99", **payload})
+
+
+def land_shapes(stack, *events, days_ago):
+    """Their shapes, recorded as first seen then."""
+    def count():
+        return int(stack.query("select count(*) from analytics_run.event_shape where subject = $1", DRIFTS)[0][0])
+
+    before = count()
+    stack.send_events(list(events))
+    wait_until(lambda: count() == before + len(events))
+    stack.query("update analytics_run.event_shape set first_seen = now() - $2::interval where subject = $1"
+                " and first_seen > now() - interval '10 minutes'", DRIFTS, f"{days_ago} days")
+
+
+def drift(stack):
+    """{table: (state, observed)} of the platform."""
+    check(stack)
+    rows = stack.psql("select c.table_name, r.state, r.observed from analytics.dq_results r join analytics.dq_checks c using (check_id)"
+                      " where r.tenant_id = '_platform' and c.kind = 'schema_drift'")
+    return {table: (state, int(observed)) for table, state, observed in rows}
+
+
+def test_schema_drift(checked):
+    land_shapes(checked, probe(23, rooms=1, note="x", rate=7), probe(24, rooms=1, rate=7), days_ago=40)
+    tables = {row[0] for row in checked.psql("select table_name from analytics_run.version")}
+    assert drift(checked) == dict.fromkeys(tables, ("pass", 0))
+    land_shapes(checked, probe(25, rooms=1, rate=7, added={"more": 1}), days_ago=2)  # additive: nothing to say
+    assert drift(checked)["fact_reservation"] == ("pass", 0)
+    land_shapes(checked, probe(26, rooms="1", note="x", rate=7), probe(27, rooms=1, note="x"), days_ago=1)
+    found = drift(checked)
+    assert {table for table, said in found.items() if said == ("fail", 2)} == {"fact_reservation", "fact_room_night", "fact_room_night_history"}
+    assert found["fact_payment"] == ("pass", 0)
+    assert checked.query("select changed, vanished from analytics_run.shape_drift where subject = $1 order by 1", DRIFTS) == [
+        ["{}", "{payload.rate}"], ['{"payload.rooms: string, was number"}', "{}"]]
+    drift(checked)  # still: no second alert
+    # a week later it is how the subject looks
+    checked.query("update analytics_run.event_shape set first_seen = first_seen - interval '7 days' where subject = $1", DRIFTS)
+    assert set(drift(checked).values()) == {("pass", 0)}
+    told = [json.loads(row[0]) for row in checked.psql(
+        "select envelope from analytics_run.outbox where ordering_key = '_platform' and tenant_id is null"
+        " and envelope like '%schema_drift%' order by outbox_id")]
+    mine = [e["payload"] for e in told if e["payload"]["table"] == "fact_reservation"]
+    assert all(e["tenantId"] is None for e in told) and [(p["state"], p["observed"]) for p in mine] == [("raised", 2), ("resolved", 0)]
+    # and no tenant's: neither to see, nor to have
+    token = checked.token(TENANT, "--role", "tenant.admin")
+    seen = checked.http("GET", "queryd", "/api/v1/analytics/data-quality?limit=100", token=token).json()["items"]
+    assert seen and "schema_drift" not in {item["kind"] for item in seen}
+    own = {"table": "fact_reservation", "kind": "schema_drift", "limit": 0, "severity": "info"}
+    refused = checked.http("POST", "queryd", "/api/v1/analytics/data-quality/checks", own, token, {"Idempotency-Key": "01J00000000000000000000009"})
+    assert refused.status == 422, refused

@@ -1,4 +1,5 @@
--- A check of the tenant's own, in place of the platform's of the same table, kind and column.
+-- A check of the tenant's own, in place of the platform's of the same table, kind and column. What is only checked
+-- for the platform as a whole is none that a tenant may have.
 -- $1 check_id text
 -- $2 document text     as the API takes it
 -- rows: 1 (refusal: 'unknown', 'double' or null)
@@ -14,7 +15,8 @@ known as (
       join new n
         on (c.table_name, c.kind) = (n.table_name, n.kind)
        and c.column_name is not distinct from n.column_name
-     where c.tenant_id is null),
+     where c.tenant_id is null
+       and c.kind <> 'schema_drift'),
 double as (
     select c.check_id
       from analytics.dq_checks c

@@ -20,7 +20,8 @@ known as (
       join new n
         on (c.table_name, c.kind) = (n.table_name, n.kind)
        and c.column_name is not distinct from n.column_name
-     where c.tenant_id is null),
+     where c.tenant_id is null
+       and c.kind <> 'schema_drift'),
 double as (
     select c.check_id
       from analytics.dq_checks c

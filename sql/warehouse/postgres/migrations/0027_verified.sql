@@ -1,5 +1,5 @@
 -- What can be verified afterwards: that a guest who was forgotten is nowhere, that a reporting login that is
--- off reads nothing. And the holidays of dim_calendar.
+-- off reads nothing, that events look as they did. And the holidays of dim_calendar.
 
 set local role analytics_owner;
 
@@ -267,6 +267,55 @@ begin
 		'from analytics_curated.dim_calendar where date >= date ''0001-01-01''', columns);
 end
 $$;
+
+-- ---- shapes of events that change
+
+-- A shape that nobody announced: seen first after its subject's first week, in which the subject shows what it
+-- can look like, and in the last week, after which it is how the subject looks. `changed`: members that have
+-- other JSON types than before; `vanished`: members that every shape of the first week has. What is only
+-- added is no row. Of all tenants together, so this is for operators.
+create view analytics_run.shape_drift as
+with shape as (
+	select s.*, min(s.first_seen) over (partition by s.subject, s.schema_version) + interval '7 days' as known_from
+	from analytics_run.event_shape s
+	where s.subject not like 'melmastoon.analytics.%'
+), drifting as (
+	select * from shape where first_seen > known_from and first_seen > now() - interval '7 days'
+), member as materialized (
+	select s.subject, s.schema_version, s.fingerprint, s.first_seen, s.first_seen <= s.known_from as learned,
+		regexp_replace(line, ' [^ ]+$', '') as path, substring(line from '[^ ]+$') as type
+	from shape s
+	cross join lateral unnest(string_to_array(rtrim(s.paths, E'\n'), E'\n')) as line
+	where exists (select from drifting d where d.subject = s.subject and d.schema_version = s.schema_version)
+), required as (
+	select m.subject, m.schema_version, m.path
+	from member m
+	where m.learned
+	group by 1, 2, 3
+	having count(distinct m.fingerprint) = (
+		select count(*) from shape s
+		where s.subject = m.subject and s.schema_version = m.schema_version and s.first_seen <= s.known_from)
+)
+select d.subject, d.schema_version, d.fingerprint, d.first_seen, c.changed, v.vanished
+from drifting d
+cross join lateral (
+	select coalesce(array_agg(n.path || ': ' || n.type || ', was ' || o.types order by n.path), '{}') as changed
+	from member n
+	join lateral (
+		select string_agg(distinct o.type, ' or ' order by o.type) as types, bool_or(o.type = n.type) as same
+		from member o
+		where o.subject = n.subject and o.schema_version = n.schema_version and o.path = n.path
+			and o.first_seen < n.first_seen) o on not o.same
+	where n.subject = d.subject and n.schema_version = d.schema_version and n.fingerprint = d.fingerprint) c
+cross join lateral (
+	select coalesce(array_agg(r.path order by r.path), '{}') as vanished
+	from required r
+	where r.subject = d.subject and r.schema_version = d.schema_version and not exists (
+		select from member n
+		where n.subject = d.subject and n.schema_version = d.schema_version and n.fingerprint = d.fingerprint
+			and n.path = r.path)) v
+where c.changed <> '{}' or v.vanished <> '{}';
+grant select on analytics_run.shape_drift, analytics_run.version to analytics_dqd;
 
 reset role;
 
