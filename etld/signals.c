@@ -26,15 +26,18 @@ static const struct signal {
 	const char *metric, *metric_version; /* what it measures */
 	const char *dimensions;              /* of its rows, JSON */
 	const struct sql_stmt *stmt;
+	const char *part, *days; /* of signal_occupancy_by: its groups, and how far it looks back */
 } signals[] = {
 	{"occupancy_curve", "1", "occupancy_pct", "1", "[\"lead_days\"]",
-	 &SQL_etld_signal_occupancy_curve},
+	 &SQL_etld_signal_occupancy_curve, NULL, NULL},
 	{"lead_time", "1", "lead_time_days", "1", "[\"lead_days_from\", \"lead_days_to\"]",
-	 &SQL_etld_signal_lead_time},
+	 &SQL_etld_signal_lead_time, NULL, NULL},
 	{"day_of_week", "1", "occupancy_pct", "1", "[\"day_of_week\"]",
-	 &SQL_etld_signal_day_of_week},
-	{"season", "1", "occupancy_pct", "1", "[\"month\"]", &SQL_etld_signal_season},
-	{"channel_mix", "1", "channel_mix", "1", "[\"channel\"]", &SQL_etld_signal_channel_mix},
+	 &SQL_etld_signal_occupancy_by, "day_of_week", "364"},
+	{"season", "1", "occupancy_pct", "1", "[\"month\"]", &SQL_etld_signal_occupancy_by, "month",
+	 "728"},
+	{"channel_mix", "1", "channel_mix", "1", "[\"channel\"]", &SQL_etld_signal_channel_mix,
+	 NULL, NULL},
 };
 
 struct signals {
@@ -151,18 +154,22 @@ static void on_found(void *arg, const struct pgresult *r, const struct err *e)
 
 static void find_next(struct signals *s)
 {
+	const struct signal *g;
+
 	while (s->next < ARRAY_SIZE(signals) && !s->wanted[s->next])
 		s->next++;
-	if (s->stopped)
+	if (s->stopped) {
 		s->busy = false;
-	else if (s->next < ARRAY_SIZE(signals))
-		pgpool_exec(s->warehouse, NULL, signals[s->next].stmt,
-			    (const char *const[]){s->tenant, s->least}, SIGNAL_TIMEOUT_MS, on_found,
-			    s);
-	else
+	} else if (s->next < ARRAY_SIZE(signals)) {
+		g = &signals[s->next];
+		pgpool_exec(s->warehouse, NULL, g->stmt,
+			    (const char *const[]){s->tenant, s->least, g->part, g->days},
+			    SIGNAL_TIMEOUT_MS, on_found, s);
+	} else {
 		pgpool_exec(s->warehouse, NULL, &SQL_etld_put_off_signals,
 			    (const char *const[]){s->tenant, s->every_ms}, SIGNAL_TIMEOUT_MS,
 			    on_put_off, s);
+	}
 }
 
 static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
