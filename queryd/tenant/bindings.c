@@ -50,10 +50,11 @@ static void open_shot(struct daemon *d, struct queryd *st, bool on)
 								 : conf->database_url);
 }
 
-/* What Postgres says of a tenant id that is none is for the operator: he wrote it. */
+/* What Postgres says of a tenant id that is none, or of a tenant that was deleted, is for the
+ * operator: he wrote it. */
 static void give_up(const struct err *e)
 {
-	bool data = strcmp(e->sqlstate, "22023") == 0;
+	bool data = strcmp(e->sqlstate, "22023") == 0 || strcmp(e->sqlstate, "TD001") == 0;
 
 	log_error("not done", LOG_S("error", e->msg));
 	daemon_quit(shot.queryd->daemon, data ? DAEMON_DATA : DAEMON_UNAVAILABLE);

@@ -97,6 +97,12 @@ def test_a_deleted_tenant_is_gone(stack, world):
     assert (late["accepted"], late["deadLettered"]) == (0, 1) and late["errors"][0]["code"] == "tenant_deleted"
     assert int(stack.query("select dropped from analytics_run.tombstone where tenant_id = $1", gone)[0][0]) >= 1
 
+    # no login of its own, nor is one made again
+    assert "the tenant is deleted" in run([os.path.join(BIN, "queryd"), "-c", stack.path("etc", "queryd.conf"), "looker", "on", gone], 65).stderr
+    with pytest.raises(pgcluster.PgError) as refused:
+        stack.query("select analytics.provision_tenant($1, $2)", gone, "x" * 40)
+    assert refused.value.sqlstate == "TD001"
+
     # its ids, names and guests: only where they may be
     left = {mark: where(stack, mark) for mark in marks(gone)}
     raw = {name for name in left[gone[4:]] if name.startswith("events_raw.")}
@@ -282,4 +288,5 @@ def test_every_table_of_tenants_is_covered(stack):
     assert having - covered == {"analytics.tenants", "analytics_run.tombstone", "analytics_run.purge_record", "events_raw.event",
                                 "tenant_views.access_bindings"}
     guarded = {row[0] for row in stack.query("select tgrelid::regclass::text from pg_trigger where tgname = 'refuse_deleted' and tgparentid = 0")}
-    assert guarded == {row[0] for row in stack.query("select name from analytics.tenant_column")} - {"analytics.etl_runs", "analytics.etl_events"}
+    control = {row[0] for row in stack.query("select name from analytics.tenant_column")}
+    assert guarded == control - {"analytics.etl_runs", "analytics.etl_events"} | {"tenant_views.access_bindings"}

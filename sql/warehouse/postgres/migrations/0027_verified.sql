@@ -1,5 +1,5 @@
--- What can be verified afterwards: that a guest who was forgotten is nowhere, that a reporting login that is
--- off reads nothing, that events look as they did. And the holidays of dim_calendar.
+-- What can be verified afterwards: that a guest who was forgotten is nowhere, that a login that is gone or off
+-- reads nothing, that events look as they did. And the holidays of dim_calendar.
 
 set local role analytics_owner;
 
@@ -316,6 +316,24 @@ cross join lateral (
 			and n.path = r.path)) v
 where c.changed <> '{}' or v.vanished <> '{}';
 grant select on analytics_run.shape_drift, analytics_run.version to analytics_dqd;
+
+-- ---- the logins of a deleted tenant
+--
+-- They are dropped with it; whoever did not know yet must not make them again. The first thing that
+-- provisioning does is to list the role.
+
+create function tenant_views.refuse_deleted() returns trigger
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+	if exists (select from analytics_run.tombstone t where t.tenant_id = new.tenant_id) then
+		raise exception 'the tenant is deleted' using errcode = 'TD001';
+	end if;
+	return new;
+end
+$$;
+revoke execute on function tenant_views.refuse_deleted() from public;
+create trigger refuse_deleted before insert on tenant_views.access_bindings
+	for each row execute function tenant_views.refuse_deleted();
 
 reset role;
 
