@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/xalloc.h"
+#include "ingestd/control.h"
 #include "ingestd/copyrow.h"
 
 #define ROW_TYPICAL     512 /* what the other columns of an event take, as a rule */
@@ -13,6 +14,7 @@
 #define EVENT_FIELDS    26
 #define DELTA_FIELDS    6
 #define RECORD_FIELDS   3
+#define CONTROL_FIELDS  5
 #define LENGTH_NULL     UINT32_MAX
 
 /* Positions of fields that are read back from a tuple. */
@@ -21,6 +23,7 @@ enum field {
 	FIELD_TENANT_ID = 1,
 	FIELD_EVENT_ID = 2,
 	FIELD_SUBJECT = 3,
+	FIELD_OCCURRED_AT = 5,
 	FIELD_PRODUCER = 13,
 	FIELD_ATTRIBUTES = 24,
 	FIELD_BODY = 25,
@@ -177,6 +180,7 @@ void batch_add_event(struct batch *b, struct submission *owner, uint32_t index,
 		copyrow_header(&b->rows);
 	item->owner = owner;
 	item->index = index;
+	item->control = control_kind(ev);
 	item->row = b->rows.len;
 	item->batch_id_at = encode_event(b, ev, body, attributes, received_us) - item->row;
 	ASSERT(!b->rows.overflow);
@@ -328,6 +332,43 @@ void batch_record_stream(const struct batch *b, struct strbuf *out)
 	copyrow_trailer(out);
 }
 
+/* The bytes of a field of the item's tuple; none for null. */
+static struct slice field_of(const struct batch *b, const struct batch_item *i, enum field field)
+{
+	const unsigned char *p = (const unsigned char *)b->rows.ptr + i->row + FIELD_COUNT_LEN;
+	uint32_t len = 0;
+
+	for (int at = 0; at <= (int)field; at++) {
+		p += len; /* of the field before */
+		len = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+		len = len == LENGTH_NULL ? 0 : len;
+		p += sizeof(len);
+	}
+	return (struct slice){(const char *)p, len};
+}
+
+size_t batch_control_stream(const struct batch *b, struct strbuf *out)
+{
+	size_t n = 0;
+
+	copyrow_header(out);
+	for (size_t i = 0; i < b->nitems; i++) {
+		const struct batch_item *item = &b->items[i];
+
+		if (item->control == NULL)
+			continue;
+		copyrow_tuple(out, CONTROL_FIELDS);
+		copyrow_text(out, field_of(b, item, FIELD_TENANT_ID));
+		copyrow_text(out, field_of(b, item, FIELD_DEDUPE_KEY));
+		copyrow_text(out, slice_of(item->control));
+		copyrow_text(out, field_of(b, item, FIELD_SUBJECT));
+		copyrow_text(out, field_of(b, item, FIELD_OCCURRED_AT));
+		n++;
+	}
+	copyrow_trailer(out);
+	return n;
+}
+
 void batch_suspect_stream(const struct batch *b, struct strbuf *out)
 {
 	copyrow_header(out);
@@ -341,21 +382,6 @@ void batch_suspect_stream(const struct batch *b, struct strbuf *out)
 	}
 	copyrow_trailer(out);
 	ASSERT(!out->overflow);
-}
-
-/* A text field of the item's tuple; empty for null. */
-static struct slice field_of(const struct batch *b, const struct batch_item *i, enum field field)
-{
-	const unsigned char *p = (const unsigned char *)b->rows.ptr + i->row + FIELD_COUNT_LEN;
-	uint32_t len = 0;
-
-	for (int at = 0; at <= (int)field; at++) {
-		p += len; /* of the field before */
-		len = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-		len = len == LENGTH_NULL ? 0 : len;
-		p += sizeof(len);
-	}
-	return (struct slice){(const char *)p, len};
 }
 
 struct batch *batch_split(struct batch *b)

@@ -25,6 +25,7 @@ struct batch_item {
 	size_t row, row_len; /* its tuple in rows */
 	size_t batch_id_at;  /* where the tuple names its batch */
 	uint64_t recent;     /* how the set of recent ids knows it */
+	const char *control; /* the kind of job that it asks for, a literal; NULL: none */
 };
 
 struct batch_dead_item {
@@ -95,10 +96,12 @@ void batch_assign_id(struct batch *b, int64_t batch_id);
 /* The COPY streams, complete with trailers. Borrowed; the rows stay in place for another try. */
 struct slice batch_event_stream(struct batch *b);
 struct slice batch_dead_stream(struct batch *b);
-/* Append the streams of analytics_run.delta, of analytics_run.batch, and of the events with their
- * ordinal (from 1) in front, for the careful way. */
+/* Append the streams of analytics_run.delta, of analytics_run.batch, of analytics_run.control_event
+ * (how many there are is returned), and of the events with their ordinal (from 1) in front, for the
+ * careful way. */
 void batch_delta_stream(const struct batch *b, struct strbuf *out);
 void batch_record_stream(const struct batch *b, struct strbuf *out);
+size_t batch_control_stream(const struct batch *b, struct strbuf *out);
 void batch_suspect_stream(const struct batch *b, struct strbuf *out);
 
 /* Splits off the second half of the events (at least two) into a new batch, for finding a row that

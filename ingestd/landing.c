@@ -30,8 +30,8 @@ struct landing {
 	void *arg;
 	struct landing_report report;
 	struct err err;
-	struct strbuf deltas, record, suspects;
-	struct slice copies[4];
+	struct strbuf deltas, record, controls, suspects;
+	struct slice copies[5];
 	int tries; /* that ended in a deadlock with another landing */
 };
 
@@ -48,6 +48,7 @@ static void end(struct landing *l, enum landing_end how)
 	report.err = &err;
 	strbuf_clear(&l->deltas);
 	strbuf_clear(&l->record);
+	strbuf_clear(&l->controls);
 	strbuf_clear(&l->suspects);
 	l->magic = 0;
 	free(l);
@@ -189,19 +190,31 @@ static void on_landed(void *arg, const struct pgresult *r, const struct err *e)
 
 static void fast(struct landing *l)
 {
-	const struct sql_stmt *script = l->batch->ndead > 0 ? &SQL_ingestd_land_batch_dead
-							    : &SQL_ingestd_land_batch;
+	/* by the number of its streams: without the last ones where these are empty */
+	static const struct sql_stmt *const scripts[] = {
+		[3] = &SQL_ingestd_land_batch,
+		[4] = &SQL_ingestd_land_batch_control,
+		[5] = &SQL_ingestd_land_batch_dead,
+	};
+	const struct sql_stmt *script;
+	size_t ncopies = 3;
 
 	strbuf_reset(&l->deltas);
 	strbuf_reset(&l->record);
+	strbuf_reset(&l->controls);
 	batch_delta_stream(l->batch, &l->deltas);
 	batch_record_stream(l->batch, &l->record);
+	if (batch_control_stream(l->batch, &l->controls) > 0)
+		ncopies = 4;
+	if (l->batch->ndead > 0)
+		ncopies = 5;
 	l->copies[0] = batch_event_stream(l->batch);
 	l->copies[1] = strbuf_slice(&l->deltas);
 	l->copies[2] = strbuf_slice(&l->record);
-	l->copies[3] = batch_dead_stream(l->batch);
-	pgconn_script(l->conn, script->text, l->copies, l->batch->ndead > 0 ? 4 : 3, l->timeout_ms,
-		      on_landed, l);
+	l->copies[3] = strbuf_slice(&l->controls);
+	l->copies[4] = batch_dead_stream(l->batch);
+	script = scripts[ncopies];
+	pgconn_script(l->conn, script->text, l->copies, ncopies, l->timeout_ms, on_landed, l);
 }
 
 void landing_start(struct pgconn *c, struct batch *b, int64_t timeout_ms, landing_fn fn, void *arg)
@@ -215,7 +228,7 @@ void landing_start(struct pgconn *c, struct batch *b, int64_t timeout_ms, landin
 	l->fn = fn;
 	l->arg = arg;
 	l->started_us = clock_mono_us();
-	l->deltas = l->record = STRBUF_INIT;
+	l->deltas = l->record = l->controls = STRBUF_INIT;
 	strbuf_init(&l->suspects, 2 * b->rows.max);
 	if (b->careful)
 		careful(l);

@@ -84,7 +84,7 @@ void queue_add_event(struct queue *q, struct submission *owner, uint32_t index,
 {
 	uint64_t recent = recent_hash(ev->tenant_id, ev->dedupe_key);
 	bool seen = recent_seen(q->recent, recent);
-	enum lane lane = seen || control_event(ev) ||
+	enum lane lane = seen || control_buries(ev) ||
 					 tombstones_maybe(&q->tombstones, ev->tenant_id)
 				 ? LANE_CAREFUL
 				 : LANE_FAST;

@@ -60,7 +60,7 @@ def test_dead_letters_count_up(world):
         return [("text", f"dlq_{n}"), ("bytea", hashlib.sha256(b"bad_json\0{").digest()), ("text", None), ("text", None), ("text", None),
                 ("text", None), ("text", "bad_json"), ("text", "offset 1"), ("text", "warning"), ("bytea", b"{"), ("text", None), ("text", "http"), ("text", None)]
     for part in ([dead(1)], [dead(2), dead(3)]):
-        world.ingestd.script(wh.script("land_batch_dead"), *[wh.binary([])] * 3, wh.binary(part))
+        world.ingestd.script(wh.script("land_batch_dead"), *[wh.binary([])] * 4, wh.binary(part))
     assert world.rows("select dead_letter_id, times from analytics_run.dead_letter") == [["dlq_1", "3"]]
 
 

@@ -142,13 +142,16 @@ START_TEST(test_control_subjects)
 {
 	struct event ev = {.subject = SLICE_LIT("melmastoon.tenant.deleted.v1")};
 
-	ck_assert(control_event(&ev));
+	ck_assert_str_eq(control_kind(&ev), "purge");
+	ck_assert(control_buries(&ev));
 	ev.subject = SLICE_LIT("melmastoon.ai_orchestrator.forecast.produced.v1");
-	ck_assert(control_event(&ev));
+	ck_assert_str_eq(control_kind(&ev), "forecast");
+	ck_assert(!control_buries(&ev));
 	ev.subject = SLICE_LIT("melmastoon.tenant.created.v1");
-	ck_assert(!control_event(&ev));
+	ck_assert_ptr_null(control_kind(&ev));
+	ck_assert(!control_buries(&ev));
 	ev.subject = SLICE_LIT("");
-	ck_assert(!control_event(&ev));
+	ck_assert_ptr_null(control_kind(&ev));
 }
 END_TEST
 

@@ -1,4 +1,5 @@
--- Lands a batch in one transaction: the fast path, without duplicates as far as is known.
+-- Lands a batch in one transaction: the fast path, without duplicates as far as is known. With events
+-- that ask for a job it is land_batch_control.sql, with dead letters land_batch_dead.sql.
 --
 -- A script for the simple protocol: each COPY FROM STDIN takes one binary stream (header PGCOPY\n\377
 -- \r\n\0, flags 0, tuples, -1). Fails as a whole with 23505 when a key has landed before or TD001 when a

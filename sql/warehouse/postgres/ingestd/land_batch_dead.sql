@@ -1,4 +1,4 @@
--- land_batch.sql for a batch with dead letters: a fourth COPY, of
+-- land_batch_control.sql for a batch with dead letters: a fifth COPY, of
 --   dead_letter: text dead_letter_id, bytea fingerprint (sha-256 of reason, 0x00, body), text? x 4
 --     (tenant_id, event_id, subject, producer), text reason, text? place, text severity, bytea body,
 --     text? attributes, text source, text? transport
@@ -12,6 +12,7 @@ copy events_raw.event (dedupe_key, tenant_id, event_id, subject, domain, occurre
 	content_hash, payload_key, attributes, body) from stdin (format binary);
 copy analytics_run.delta (batch_id, tenant_id, domain, events, key_lo, key_hi) from stdin (format binary);
 copy analytics_run.batch (batch_id, events, bytes) from stdin (format binary);
+copy analytics_run.control_event (tenant_id, dedupe_key, kind, subject, occurred_at) from stdin (format binary);
 copy pg_temp.dead (dead_letter_id, fingerprint, tenant_id, event_id, subject, producer, reason, place, severity,
 	body, attributes, source, transport) from stdin (format binary);
 insert into analytics_run.dead_letter as d (dead_letter_id, fingerprint, tenant_id, event_id, subject, producer,

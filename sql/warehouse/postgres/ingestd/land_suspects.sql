@@ -10,8 +10,8 @@
 -- The key of a concurrent batch is waited for. Inserting and comparing are two statements, because
 -- the row that was in the way may be younger than the snapshot of the first.
 --
--- Events that ask for a job leave a row of control_event, and tenant.deleted a tombstone: here, where it is
--- known which have landed, and not in land_batch.sql, which never gets such events.
+-- Events that ask for a job leave a row of control_event when they have landed, and tenant.deleted a
+-- tombstone: only here, land_batch.sql never gets one.
 begin;
 create temporary table if not exists dead (like analytics_run.dead_letter including defaults) on commit delete rows;
 create temporary table if not exists suspect (like events_raw.suspect) on commit delete rows;
