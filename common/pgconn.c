@@ -78,6 +78,10 @@ void pgconn_finish(struct pgconn *c)
 	struct err err = c->err;
 
 	ASSERT(c->phase != PGOP_NONE && c->depth > 0);
+	if (c->moving) {
+		event_active(c->turn, 0, 0);
+		return;
+	}
 	(void)event_del(c->timer);
 	(void)event_del(c->turn);
 	if (c->cancel != NULL)
@@ -165,6 +169,17 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
 	(void)PQconsumeInput(c->pg);
 	pgconn_progress(c);
 	pgconn_leave(c);
+}
+
+void pgconn_move(struct pgconn *c)
+{
+	bool runs = c->phase == PGOP_SCRIPT || c->phase == PGOP_COPY || c->phase == PGOP_ROLLBACK;
+
+	if (c->pg == NULL || !runs)
+		return;
+	c->moving = true;
+	on_socket(-1, 0, c);
+	c->moving = false;
 }
 
 static void on_notice(void *arg, const PGresult *res)

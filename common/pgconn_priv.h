@@ -48,13 +48,14 @@ struct pgconn {
 	int depth;   /* frames of this module on the stack: freed when the last is left */
 	bool closed; /* by the user */
 	bool spent;  /* to be dropped when the running op ends */
+	bool moving; /* in pgconn_move: what ends is told with the next turn */
 
 	struct event_base *base;
 	PGconn *pg;              /* NULL: broken */
 	struct event *io;        /* on PQsocket(pg); NULL when pg is */
 	short watched;           /* its flags */
 	struct event *timer;     /* deadline of the running op */
-	struct event *turn;      /* ends an op that failed inside the call that started it */
+	struct event *turn;      /* tells the end of an op that ended inside a call of its user */
 	struct pgcancel *cancel; /* asks the server to stop the running op, or NULL */
 	void (*on_broken)(void *);
 	void *on_broken_arg;

@@ -71,6 +71,7 @@ struct batch {
 	/* the batcher's while it waits and lands */
 	struct batcher *batcher;
 	struct pgconn *conn;
+	struct batch *next_landing; /* with a connection */
 	struct batch_charge *charges;
 	size_t ncharges, charges_cap;
 };

@@ -38,7 +38,8 @@ struct batcher {
 	struct batcher_options options;
 	struct queue queue;
 	int in_flight;
-	int64_t began_us; /* the last landing */
+	struct batch *landing; /* those of them that have their connection */
+	int64_t began_us;      /* the last landing */
 	int64_t trimmed_us;
 	size_t landed_bytes;       /* since then */
 	int64_t ids[IDS_RESERVED]; /* reserved batch ids: the first nids, the last is next */
@@ -206,11 +207,28 @@ static void trim_when_idle(struct batcher *b)
 	b->landed_bytes = 0;
 }
 
+static void leave_landing(struct batcher *b, struct batch *batch)
+{
+	struct batch **at = &b->landing;
+
+	while (*at != batch)
+		at = &(*at)->next_landing;
+	*at = batch->next_landing;
+}
+
+void batcher_breathe(struct batcher *b)
+{
+	OBJ_CHECK(b, BATCHER_MAGIC);
+	for (struct batch *batch = b->landing; batch != NULL; batch = batch->next_landing)
+		pgconn_move(batch->conn);
+}
+
 static void on_landed(void *arg, struct batch *batch, const struct landing_report *r)
 {
 	struct batcher *b = arg;
 
 	OBJ_CHECK(b, BATCHER_MAGIC);
+	leave_landing(b, batch);
 	pgpool_release(b->pool, batch->conn);
 	batch->conn = NULL;
 	b->in_flight--;
@@ -239,6 +257,8 @@ static void on_conn(void *arg, struct pgconn *c, const struct err *e)
 		return;
 	}
 	batch->conn = c;
+	batch->next_landing = b->landing;
+	b->landing = batch;
 	landing_start(c, batch, b->options.conf->land_timeout, on_landed, b);
 }
 

@@ -49,6 +49,8 @@ void batcher_add_dead_letter(struct batcher *b, struct submission *owner, uint32
 void batcher_take(struct batcher *b, struct submission *owner);
 /* Or nothing of it is wanted: its items are settled as failed. */
 void batcher_drop(struct batcher *b);
+/* Between the events of a large body: lets the landings under way go on meanwhile. */
+void batcher_breathe(struct batcher *b);
 void batcher_kick(struct batcher *b); /* the warehouse is back: land what waits */
 void batcher_stop(struct batcher *b); /* lands nothing more; before the pool is freed */
 /* on_idle once when nothing waits and nothing is in flight. */

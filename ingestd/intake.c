@@ -11,6 +11,8 @@
 #include "ingestd/scan.h"
 #include "ingestd/transport_record.h"
 
+#define BREATHE_EVERY 32 /* events of a body: a large one would keep Postgres waiting for rows */
+
 struct intake {
 	struct batcher *batcher;
 	struct shapes *shapes;
@@ -100,6 +102,8 @@ static int add_text(struct delivery *d, struct slice text)
 		shapes_note(in->shapes, &in->event, text);
 	}
 	d->index++;
+	if (d->index % BREATHE_EVERY == 0)
+		batcher_breathe(in->batcher);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/strbuf.h"
 #include "tests/unit/pgops.h"
 
@@ -396,6 +397,41 @@ START_TEST(test_copy_50_mb)
 }
 END_TEST
 
+/* Runs a script over conn without the loop until the server has answered all of it. */
+static struct outcome move_script(struct slice copy)
+{
+	static struct outcome o;
+	int64_t end = clock_mono_ms() + LONG_MS;
+
+	o = (struct outcome){.done = false};
+	pgconn_script(conn, "begin; copy t from stdin; commit", &copy, 1, LONG_MS, on_outcome, &o);
+	while (pgconn_in_transaction(conn) && clock_mono_ms() < end)
+		pgconn_move(conn);
+	ck_assert(!pgconn_in_transaction(conn));
+	pgconn_move(conn);
+	ck_assert_int_eq(o.calls, 0); /* told by the loop alone */
+	wait_outcome(&o);
+	ck_assert_int_eq(o.calls, 1);
+	return o;
+}
+
+START_TEST(test_script_moved_by_its_caller)
+{
+	struct strbuf b = STRBUF_INIT;
+	struct outcome o;
+
+	pgconn_move(conn); /* nothing runs */
+	fill(&b, 20000, 100);
+	o = move_script(strbuf_slice(&b));
+	ck_assert_msg(o.err.code == 0, "%s", o.err.msg);
+	ck_assert_int_eq(rows_in_t(), 20000);
+	o = move_script(SLICE_LIT("1\ta\n"));
+	expect_error(&o, -EIO, "23505", "script: duplicate key");
+	script_ok("");
+	strbuf_clear(&b);
+}
+END_TEST
+
 START_TEST(test_script_without_its_buffer_is_a_bug)
 {
 	(void)script("copy t from stdin", NULL, 0);
@@ -485,6 +521,7 @@ int main(void)
 	tcase_add_test(tc, test_script);
 	tcase_add_test(tc, test_script_fails);
 	tcase_add_test(tc, test_copy_50_mb);
+	tcase_add_test(tc, test_script_moved_by_its_caller);
 	tcase_add_test_raise_signal(tc, test_script_without_its_buffer_is_a_bug, SIGABRT);
 	suite_add_tcase(s, tc);
 	return unit_main(s);
