@@ -3,7 +3,12 @@
  * as the request; what lands is put together from them.
  *
  *   stage ─(taken)─▶ waiting[fast], waiting[careful] ─(next)─▶ the batch that lands
+ *     │ └─▶ held ─(the rest of the request is settled)─▶ waiting[careful]
  *     └─(refused, dropped)─▶ settled as failed
+ *
+ * Of two events of a request with one id and different content the first is the event and the other
+ * the conflict. The set of recent ids makes the second a suspect; so suspects wait for the rest of
+ * their request, and careful batches land one after the other.
  */
 #include "ingestd/queue.h"
 
@@ -25,6 +30,14 @@
 
 enum lane { LANE_FAST, LANE_CAREFUL, LANE_COUNT };
 _Static_assert((int)LANE_COUNT == SHARE_FLOWS, "a tenant waits in each lane");
+
+/* The suspects of a request. The submission stays open for them. */
+struct held {
+	struct held *next;
+	struct submission *owner;
+	struct fair_item *parcels;
+	size_t events;
+};
 
 static struct batch *batch_of(struct fair_item *item)
 {
@@ -136,6 +149,41 @@ void queue_drop(struct queue *q)
 	clear_stage(q);
 }
 
+static void enter(struct queue *q, struct fair_item *item)
+{
+	struct batch *batch = batch_of(item);
+	enum lane lane = batch->careful ? LANE_CAREFUL : LANE_FAST;
+
+	item->cost = batch_bytes(batch);
+	q->waiting_bytes += item->cost;
+	fairqueue_push(&q->waiting[lane], &batch->charges[0].share->flows[lane], item);
+}
+
+/* Takes the suspects off the stage and keeps them, when there is anything else in the request. */
+static void hold_suspects(struct queue *q, struct submission *owner)
+{
+	struct held h = {.owner = owner, .next = q->held};
+	struct fair_item **at = &q->stage, **tail = &h.parcels, *item;
+
+	while ((item = *at) != NULL) {
+		if (!batch_of(item)->careful) {
+			at = &item->next;
+			continue;
+		}
+		*at = item->next;
+		*tail = item;
+		tail = &item->next;
+		h.events += batch_of(item)->nitems;
+	}
+	*tail = NULL;
+	if (q->stage == NULL || h.parcels == NULL) {
+		*at = h.parcels;
+		return;
+	}
+	q->held = xmalloc(sizeof(h));
+	*q->held = h;
+}
+
 void queue_take(struct queue *q, struct submission *owner)
 {
 	struct shares_limits l = limits(q);
@@ -145,14 +193,10 @@ void queue_take(struct queue *q, struct submission *owner)
 		queue_drop(q);
 		return;
 	}
+	hold_suspects(q, owner);
 	for (struct fair_item *item = q->stage, *next; item != NULL; item = next) {
-		struct batch *batch = batch_of(item);
-		enum lane lane = batch->careful ? LANE_CAREFUL : LANE_FAST;
-
 		next = item->next;
-		item->cost = batch_bytes(batch);
-		q->waiting_bytes += item->cost;
-		fairqueue_push(&q->waiting[lane], &batch->charges[0].share->flows[lane], item);
+		enter(q, item);
 	}
 	shares_take(&q->shares, &l);
 	clear_stage(q);
@@ -174,6 +218,9 @@ static struct fair_item *gather(struct queue *q, enum lane lane, size_t *ret_byt
 	struct fair_item *chain = NULL, **tail = &chain, *item;
 	size_t bytes = 0, events = 0;
 
+	*ret_bytes = 0;
+	if (lane == LANE_CAREFUL && q->careful_lands)
+		return NULL;
 	while (bytes < (size_t)conf->batch_bytes && events < (size_t)conf->batch_events) {
 		item = fairqueue_pop(fair);
 		if (item == NULL) {
@@ -201,8 +248,9 @@ struct batch *queue_next(struct queue *q)
 	enum lane lane;
 	size_t bytes;
 
-	if (item != NULL) {
+	if (item != NULL && !(batch_of(item)->careful && q->careful_lands)) {
 		q->again = item->next;
+		q->careful_lands |= batch_of(item)->careful;
 		return batch_of(item);
 	}
 	lane = q->turns++ % CAREFUL_EVERY == 0 ? LANE_CAREFUL : LANE_FAST;
@@ -212,6 +260,7 @@ struct batch *queue_next(struct queue *q)
 	if (item == NULL)
 		return NULL;
 	batch = batch_of(item);
+	q->careful_lands |= batch->careful;
 	next = item->next;
 	if (next != NULL)
 		strbuf_reserve(&batch->rows, bytes);
@@ -224,13 +273,15 @@ struct batch *queue_next(struct queue *q)
 
 void queue_again(struct queue *q, struct batch *batch)
 {
+	if (batch->careful)
+		q->careful_lands = false;
 	batch->turn.next = q->again;
 	q->again = &batch->turn;
 }
 
 /* Gives back what the batch's tenants hold with it, and frees it. The next events of tenants that
  * turned out to be deleted go the careful way at once, instead of failing a batch of others. */
-void queue_done(struct queue *q, struct batch *batch)
+static void give_back(struct queue *q, struct batch *batch)
 {
 	struct shares_limits l = limits(q);
 
@@ -241,6 +292,47 @@ void queue_done(struct queue *q, struct batch *batch)
 			tombstones_add(&q->tombstones, batch->deltas[i].tenant_id);
 	}
 	batch_free(batch);
+}
+
+/* The next suspects that need to be held no longer: all else of their request is settled. */
+static struct held *take_held(struct queue *q)
+{
+	struct held **at = &q->held, *h;
+
+	while ((h = *at) != NULL && h->owner->open > h->events)
+		at = &h->next;
+	if (h != NULL)
+		*at = h->next;
+	return h;
+}
+
+/* When the rest has failed, so have they: the whole request comes again. */
+static void release_held(struct queue *q)
+{
+	struct held *h;
+
+	while ((h = take_held(q)) != NULL) {
+		bool failed = h->owner->failed;
+
+		for (struct fair_item *item = h->parcels, *next; item != NULL; item = next) {
+			next = item->next;
+			if (failed) {
+				batch_settle_failed(batch_of(item));
+				give_back(q, batch_of(item));
+			} else {
+				enter(q, item);
+			}
+		}
+		free(h);
+	}
+}
+
+void queue_done(struct queue *q, struct batch *batch)
+{
+	if (batch->careful)
+		q->careful_lands = false;
+	give_back(q, batch);
+	release_held(q);
 }
 
 bool queue_room(const struct queue *q, size_t bytes)

@@ -30,6 +30,8 @@ struct queue {
 	size_t waiting_bytes;
 	unsigned turns;          /* of the lanes */
 	struct fair_item *again; /* halves of a refused batch, to be landed next */
+	struct held *held;       /* suspects of requests whose other events have not landed */
+	bool careful_lands;      /* a careful batch is out */
 	int64_t shared_until_us; /* several tenants are about */
 };
 

@@ -254,6 +254,26 @@ def test_repeated_inside_one_request(stack, tenant, seen_before):
     assert sorted(stored(stack, tenant)) == sorted([a, b])
 
 
+@pytest.mark.parametrize("careful", [False, True])
+def test_of_two_events_of_a_request_the_first_counts(stack, tenant, careful):
+    """However many there are and however they land: it is never the other that is stored."""
+    pairs = [[text_of(booking(tenant, n, quoteId=f"qte_{k}")) for k in range(2)] for n in range(60)]
+    filling = [text_of(booking(tenant, n)) for n in range(100, 160)]
+    with Instance(stack, "ingestd") as stranger:  # one that has not met any of them
+        if careful:
+            assert counts(post(stack, filling[0])) == [1, 0, 0, 0]
+        for n in range(0, len(pairs), 5):  # a repetition makes the batch of the first ones a careful one, too
+            firsts, seconds = zip(*pairs[n:n + 5])
+            repeated = filling[:1] if careful else []
+            answer = stranger.post(b"\n".join([*repeated, *firsts, filling[n + 1], *seconds]))
+            assert counts(answer) == [6, int(careful), 5, 0]
+            after = len(repeated) + 6
+            assert sorted((e["index"], e["code"]) for e in answer.json()["errors"]) == [
+                (after + k, "conflict") for k in range(5)]
+    assert set(stored(stack, tenant)) >= {first for first, _ in pairs}
+    assert not set(stored(stack, tenant)) & {second for _, second in pairs}
+
+
 def test_the_same_events_through_two_instances_at_once(stack, tenant):
     """Nobody's memory decides what is new: the index does."""
     lists = [[booking(tenant, n) for n in range(at, at + 50)] for at in range(0, 500, 50)]
