@@ -9,7 +9,10 @@
 #include "ingestd/scan.h"
 #include "ingestd/swar.h"
 
+#define FEW_MEMBERS 24 /* of an object: put in order without qsort */
+
 struct content_hasher {
+	struct hash_sha256 *sha256;
 	char *buffer;
 	size_t cap;
 	struct slice *members; /* of the objects that are open, as they stand in the buffer */
@@ -29,6 +32,7 @@ struct content_hasher *content_hasher_new(void)
 {
 	struct content_hasher *h = xcalloc(1, sizeof(*h));
 
+	h->sha256 = hash_sha256_new();
 	h->members = xcalloc(SCAN_KEYS_MAX, sizeof(*h->members));
 	return h;
 }
@@ -37,6 +41,7 @@ void content_hasher_free(struct content_hasher *h)
 {
 	if (h == NULL)
 		return;
+	hash_sha256_free(h->sha256);
 	free(h->buffer);
 	free(h->members);
 	free(h);
@@ -55,12 +60,7 @@ static void put_string(struct run *r)
 	bool escaped = false;
 
 	for (;;) {
-		uint64_t found = 0;
-
-		while (r->in_end - r->in >= 8 && (found = swar_quotes(swar_load(r->in))) == 0)
-			r->in += 8;
-		if (found != 0)
-			r->in += swar_first(found);
+		(void)swar_skip(&r->in, r->in_end, false); /* the quote is before the end */
 		while (*r->in != '"' && *r->in != '\\')
 			r->in++;
 		if (*r->in == '"')
@@ -172,19 +172,41 @@ static int by_key(const void *a, const void *b)
 	return strcmp(((const struct slice *)a)->ptr, ((const struct slice *)b)->ptr);
 }
 
+/* For few of them, most of which are in order as a rule. Returns how many were not. */
+static size_t insert_sort(struct slice *members, size_t n)
+{
+	size_t moved = 0;
+
+	for (size_t i = 1; i < n; i++) {
+		struct slice one = members[i];
+		size_t at = i;
+
+		for (; at > 0 && by_key(&members[at - 1], &one) > 0; at--)
+			members[at] = members[at - 1];
+		moved += at < i;
+		members[at] = one;
+	}
+	return moved;
+}
+
 /* Puts the members from `base` on, which fill the buffer from `start` to out, in order. */
 static void sort_members(struct run *r, size_t base, char *start)
 {
 	struct slice *members = r->members + base;
 	size_t n = r->nmembers - base, len = (size_t)(r->out - start);
 	char *copy = r->out;
-	bool sorted = true;
+	size_t moved = 0;
 
-	for (size_t i = 1; i < n && sorted; i++)
-		sorted = by_key(&members[i - 1], &members[i]) < 0;
-	if (sorted)
+	if (n <= FEW_MEMBERS) {
+		moved = insert_sort(members, n);
+	} else {
+		for (size_t i = 1; i < n; i++)
+			moved += by_key(&members[i - 1], &members[i]) > 0;
+		if (moved > 0)
+			qsort(members, n, sizeof(*members), by_key);
+	}
+	if (moved == 0)
 		return;
-	qsort(members, n, sizeof(*members), by_key);
 	for (size_t i = 0; i < n; i++) {
 		memcpy(copy, members[i].ptr, members[i].len);
 		copy += members[i].len;
@@ -283,5 +305,6 @@ void content_hash(struct content_hasher *h, const struct slice *parts, size_t np
 		put_value(&r);
 	}
 	ASSERT((size_t)(r.out - h->buffer) <= size - ROOM(payload.len));
-	hash_sha256((struct slice){h->buffer, (size_t)(r.out - h->buffer)}, out);
+	hash_sha256_update(h->sha256, (struct slice){h->buffer, (size_t)(r.out - h->buffer)});
+	hash_sha256_final(h->sha256, out);
 }

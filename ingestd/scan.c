@@ -93,12 +93,8 @@ static const char *scan_escape(struct scan *s, const char *p)
 /* The first byte from p on that needs a look of its own. */
 static const char *skip_plain(const struct scan *s, const char *p)
 {
-	for (; s->end - p >= 8; p += 8) {
-		uint64_t special = swar_special(swar_load(p));
-
-		if (special != 0)
-			return p + swar_first(special);
-	}
+	if (swar_skip(&p, s->end, true))
+		return p;
 	while (p < s->end && (unsigned char)*p >= ' ' && (unsigned char)*p < 0x80 && *p != '"' &&
 	       *p != '\\')
 		p++;
