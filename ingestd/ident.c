@@ -2,14 +2,18 @@
 #include "ingestd/ident.h"
 
 static const struct {
-	const char *seen, *canonical;
+	struct slice seen;
+	const char *canonical;
 } prefixes[] = {
-	{"t", "tnt"},          {"ten", "tnt"},                  /* tenant */
-	{"prp", "ppt"},        {"prop", "ppt"}, {"pty", "ppt"}, /* property */
-	{"rom", "rmu"},                                         /* room */
-	{"rty", "rmt"},                                         /* room type */
-	{"res", "rsv"},                                         /* reservation */
-	{"tnt_session", NULL},                                  /* a booking session: left alone */
+	{SLICE_INIT("t"), "tnt"},          /* tenant */
+	{SLICE_INIT("ten"), "tnt"},        /* the same */
+	{SLICE_INIT("prp"), "ppt"},        /* property */
+	{SLICE_INIT("prop"), "ppt"},       /* the same */
+	{SLICE_INIT("pty"), "ppt"},        /* the same */
+	{SLICE_INIT("rom"), "rmu"},        /* room */
+	{SLICE_INIT("rty"), "rmt"},        /* room type */
+	{SLICE_INIT("res"), "rsv"},        /* reservation */
+	{SLICE_INIT("tnt_session"), NULL}, /* a booking session: left alone */
 };
 
 static bool is_lower(char c)
@@ -58,7 +62,7 @@ struct slice ident_canonical(struct slice s, char out[IDENT_MAX])
 		return s;
 	prefix = (struct slice){s.ptr, s.len - ULID_LEN - 1};
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
-		if (!slice_eq_str(prefix, prefixes[i].seen))
+		if (!slice_eq(prefix, prefixes[i].seen))
 			continue;
 		if (prefixes[i].canonical == NULL)
 			return s;

@@ -61,8 +61,11 @@ uint64_t recent_hash(struct slice tenant_id, struct slice dedupe_key)
 
 bool recent_seen(struct recent *r, uint64_t h)
 {
-	uint64_t *slot = slot_of(r->young, r->mask, h);
+	uint64_t *slot;
 	bool seen;
+
+	__builtin_prefetch(&r->old[(size_t)h & r->mask]); /* both tables are too large to be near */
+	slot = slot_of(r->young, r->mask, h);
 
 	if (*slot == h)
 		return true;

@@ -11,6 +11,7 @@
 #include "common/utf8.h"
 #include "ingestd/fold.h"
 #include "ingestd/ident.h"
+#include "ingestd/swar.h"
 
 /* What epoch milliseconds may be: the years 0001 to 9999. */
 #define EPOCH_MS_MIN INT64_C(-62135596800000)
@@ -50,11 +51,13 @@ static char *text_room(struct event *ev, size_t n)
 
 static bool printable(struct slice s)
 {
-	bool control = false;
+	uint64_t control = 0;
 
+	for (; s.len >= 8; s.ptr += 8, s.len -= 8)
+		control |= swar_control(swar_load(s.ptr));
 	for (size_t i = 0; i < s.len; i++)
 		control |= (unsigned char)s.ptr[i] < ' ' || s.ptr[i] == 0x7f;
-	return !control;
+	return control == 0;
 }
 
 /* The value as text without control characters, of 1 to the rule's number of bytes. */
@@ -313,20 +316,24 @@ const char *rules_attribute(struct slice name)
 
 struct slice rules_subject_segment(struct slice subject, int at)
 {
-	const char *end = subject.ptr + subject.len;
-	int dots = 0, from;
+	const char *start = subject.ptr, *end = start + subject.len, *dot;
 
-	for (const char *p = subject.ptr; p < end; p++)
-		dots += *p == '.';
-	from = at < 0 ? dots + 1 + at : at;
-	for (const char *p = subject.ptr; p < end; p++) {
-		const char *dot = memchr(p, '.', (size_t)(end - p));
-
-		if (dot == NULL)
-			dot = end;
-		if (from-- == 0)
-			return (struct slice){p, (size_t)(dot - p)};
-		p = dot;
+	for (; at < -1; at++) {
+		end = memrchr(start, '.', (size_t)(end - start));
+		if (end == NULL)
+			return (struct slice){NULL, 0};
 	}
-	return (struct slice){NULL, 0};
+	if (at < 0) {
+		dot = memrchr(start, '.', (size_t)(end - start));
+		start = dot != NULL ? dot + 1 : start;
+		return (struct slice){start, (size_t)(end - start)};
+	}
+	for (; at > 0; at--) {
+		dot = memchr(start, '.', (size_t)(end - start));
+		if (dot == NULL)
+			return (struct slice){NULL, 0};
+		start = dot + 1;
+	}
+	dot = memchr(start, '.', (size_t)(end - start));
+	return (struct slice){start, (size_t)((dot != NULL ? dot : end) - start)};
 }
