@@ -22,15 +22,15 @@ static void on_done(void *arg, const struct submission *s)
 	seen->calls++;
 }
 
-static void add(struct batch *b, struct submission *s, uint32_t i, const char *tenant,
-		const char *key)
+static void add_subject(struct batch *b, struct submission *s, uint32_t i, const char *tenant,
+			const char *key, const char *subject)
 {
 	static struct event ev;
 
 	ev = (struct event){
 		.event_id = slice_of(key),
 		.dedupe_key = slice_of(key),
-		.subject = SLICE_LIT("melmastoon.reservation.confirmed.v1"),
+		.subject = slice_of(subject),
 		.domain = SLICE_LIT("reservation"),
 		.tenant_id = slice_of(tenant),
 		.retention_class = SLICE_LIT("regulated"),
@@ -41,6 +41,12 @@ static void add(struct batch *b, struct submission *s, uint32_t i, const char *t
 		.payload_key = "payload",
 	};
 	batch_add_event(b, s, i, &ev, SLICE_LIT("{\"a\":1}"), (struct slice){NULL, 0}, 1);
+}
+
+static void add(struct batch *b, struct submission *s, uint32_t i, const char *tenant,
+		const char *key)
+{
+	add_subject(b, s, i, tenant, key, "melmastoon.reservation.confirmed.v1");
 }
 
 START_TEST(test_stream_can_be_sent_again)
@@ -66,6 +72,34 @@ START_TEST(test_stream_can_be_sent_again)
 	ck_assert_int_eq(seen.calls, 1);
 	ck_assert_uint_eq(seen.counts[OUTCOME_ACCEPTED], 1);
 	batch_free(b);
+}
+END_TEST
+
+START_TEST(test_events_that_ask_for_a_job)
+{
+	struct seen seen = {{0}, 0, 0, false};
+	struct submission *s = submission_new(on_done, &seen);
+	struct batch *b = batch_new(false, 1 << 20), *half;
+	struct strbuf out = STRBUF_INIT;
+
+	add(b, s, 0, "tnt_A", "k1");
+	ck_assert_uint_eq(batch_control_stream(b, &out), 0);
+	ck_assert_uint_eq(out.len, HEADER_LEN + TRAILER_LEN);
+	add_subject(b, s, 1, "tnt_B", "k2", "melmastoon.ai.forecast.produced.v1");
+	strbuf_reset(&out);
+	ck_assert_uint_eq(batch_control_stream(b, &out), 1);
+	ck_assert_ptr_nonnull(
+		memmem(out.ptr, out.len, "\0\0\0\5tnt_B\0\0\0\2k2\0\0\0\10forecast", 27));
+	half = batch_split(b);
+	strbuf_reset(&out);
+	ck_assert_uint_eq(batch_control_stream(b, &out), 0);
+	ck_assert_uint_eq(batch_control_stream(half, &out), 1);
+	strbuf_clear(&out);
+	submission_seal(s);
+	batch_settle_events(b, OUTCOME_ACCEPTED);
+	batch_settle_events(half, OUTCOME_ACCEPTED);
+	batch_free(b);
+	batch_free(half);
 }
 END_TEST
 
@@ -203,6 +237,7 @@ int main(void)
 	TCase *t = tcase_create("batch");
 
 	tcase_add_test(t, test_stream_can_be_sent_again);
+	tcase_add_test(t, test_events_that_ask_for_a_job);
 	tcase_add_test(t, test_deltas_count_by_tenant_and_bound_keys);
 	tcase_add_test(t, test_split_halves_rows_and_deltas);
 	tcase_add_test(t, test_absorbed_batches_land_as_one);
