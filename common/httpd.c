@@ -420,6 +420,12 @@ const char *httpd_path(const struct httpd_request *r)
 	return r->path;
 }
 
+bool httpd_settled(const struct httpd_request *r)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	return r->settled;
+}
+
 void *httpd_arg(const struct httpd_request *r)
 {
 	OBJ_CHECK(r, REQUEST_MAGIC);

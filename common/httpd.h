@@ -64,7 +64,8 @@ size_t httpd_open_requests(const struct httpd *h); /* whose handler has not answ
 const char *httpd_method(const struct httpd_request *r);
 const char *httpd_path(const struct httpd_request *r); /* decoded once, without the query */
 const struct httpd_route *httpd_matched(const struct httpd_request *r);
-void *httpd_arg(const struct httpd_request *r); /* what the route was added with */
+bool httpd_settled(const struct httpd_request *r); /* nobody waits for the owner's answer */
+void *httpd_arg(const struct httpd_request *r);    /* what the route was added with */
 const char *httpd_param(const struct httpd_request *r, const char *name); /* {name} of the path */
 const char *httpd_query(const struct httpd_request *r,
 			const char *name); /* first; decoded; NULL if absent */

@@ -16,6 +16,7 @@
 #include "queryd/adhoc/adhoc.h"
 #include "queryd/cost/budget.h"
 #include "queryd/compute/compute.h"
+#include "queryd/compute/recall.h"
 #include "queryd/cost/cost.h"
 #include "queryd/document/courier.h"
 #include "queryd/routes.h"
@@ -28,7 +29,7 @@
 #define REDIS_TIMEOUT_MS  500
 #define REGISTRY          "registry"
 #define TOKENS_MAX        10000
-#define REDIS_AWAY        "redis is away: answers are computed each time"
+#define REDIS_AWAY        "redis is away: answers are cached in this process only"
 
 static void on_warehouse_state(void *arg, bool up, const char *reason)
 {
@@ -199,7 +200,10 @@ int queryd_open(struct daemon *d, struct queryd *st, struct err *e)
 					  .wait_ms = conf->tenant_wait,
 					  .query_timeout_ms = conf->query_timeout,
 					  .rate = conf->tenant_rate});
-	st->cache = cache_new(st->redis, conf->cache_ttl);
+	st->versions = versions_new(d, st->redis, st->warehouse);
+	st->shelf = shelf_new((size_t)conf->cache_memory, conf->cache_ttl);
+	st->cache = cache_new(st->redis, st->versions, st->shelf, conf->cache_ttl);
+	st->recall = recall_new();
 	st->compute = compute_new(st);
 	st->adhoc = adhoc_new(st);
 	daemon_condition(d, REGISTRY, false, "metrics are not loaded yet");
@@ -237,6 +241,7 @@ void queryd_close(struct daemon *d, void *state)
 	schema_check_free(st->warehouse_schema);
 	/* what still runs ends with -ECANCELED: lookups first, since a query may follow them */
 	redisq_free(st->redis);
+	versions_close(st->versions);
 	tenants_close(st->tenants);
 	pgpool_free(st->warehouse);
 	pgpool_free(st->control);
@@ -249,5 +254,8 @@ void queryd_close(struct daemon *d, void *state)
 	cost_free(st->cost);
 	budget_free(st->budget);
 	cache_free(st->cache);
+	recall_free(st->recall);
+	shelf_free(st->shelf);
+	versions_free(st->versions);
 	jwks_free(st->jwks);
 }

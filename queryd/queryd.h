@@ -16,6 +16,7 @@ struct budget;
 struct compute;
 struct cost;
 struct courier;
+struct recall;
 
 struct queryd {
 	struct daemon *daemon;
@@ -27,9 +28,12 @@ struct queryd {
 	struct schema_check *control_schema, *warehouse_schema;
 	bool control_ok, warehouse_ok;
 	struct tenants *tenants;
+	struct versions *versions;
+	struct shelf *shelf;
 	struct cache *cache;
 	struct watch *watch;
 	struct registry *registry;
+	struct recall *recall;
 	struct compute *compute;
 	struct adhoc *adhoc;
 	struct courier *courier;

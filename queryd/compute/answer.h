@@ -13,7 +13,7 @@ struct answer {
 	struct slice data;         /* a JSON object */
 	const char *key;           /* cache key */
 	const char *versions;      /* of the data: "12,7" */
-	const char *cache;         /* HIT, MISS, BYPASS */
+	const char *cache;         /* HIT, MISS, STALE, BYPASS: literals */
 	int64_t bytes;             /* read for this answer */
 	int64_t now_us, oldest_us; /* as of now_us; the oldest event that waited then, 0: none */
 	enum quality quality;

@@ -1,34 +1,39 @@
 /*
  * Jobs of structured queries; see compute.h.
  *
- *   read ─▶ looked up ─┬─ hit ──────────────────────────────▶ answered
- *                      ├─ an equal job runs ─▶ waits for it ─▶ answered
+ *   read ─▶ looked up ─┬─ hit, or stale and asked for ──────▶ answered
+ *             ▲        ├─ an equal job is in flight here ─▶ waits for it ─▶ answered
+ *             │        ├─ another process has the lease ─▶ a pause ─┐
+ *             └────────│────────────────────────────────────────────┘
  *                      └─ admitted (cost.h) ─▶ runs ─▶ stored ─▶ answered, and who waits for it
+ *
+ * In flight are jobs that run and jobs that wait for another process: of equal ones there is one.
  */
 #include "queryd/compute/compute.h"
 
-#include <errno.h>
 #include <sys/queue.h>
 
 #include "common/clock.h"
-#include "common/log.h"
 #include "common/metrics.h"
-#include "common/timestamp.h"
 #include "common/xalloc.h"
 #include "queryd/cost/cost.h"
 #include "queryd/compute/cursor.h"
+#include "queryd/compute/recall.h"
 #include "queryd/compute/result.h"
 
 #define JOB_MAGIC OBJ_MAGIC('J')
 /* How old a running job may be for one that does not know the data's version to wait for it. */
 #define SHARE_UNSURE_MS 500
+/* How often a job that waits for another process looks: the pause doubles. */
+#define PAUSE_MIN_MS 8
+#define PAUSE_MAX_MS 64
 
 TAILQ_HEAD(jobs, compute_job);
 
 struct compute_job {
 	unsigned magic;
 	struct compute *compute;
-	TAILQ_ENTRY(compute_job) link; /* of the running ones, or of who waits for `leader` */
+	TAILQ_ENTRY(compute_job) link; /* of those in flight, or of who waits for `leader` */
 	compute_fn fn;                 /* NULL: cancelled */
 	void *arg;
 	struct arena *arena;
@@ -40,155 +45,37 @@ struct compute_job {
 	int64_t charged;
 	bool starting, ended; /* inside compute_run(), which frees it */
 	char key[CACHE_KEY_LEN + 1], question[CACHE_KEY_LEN + 1], versions[CACHE_VERSIONS_MAX];
+	struct cache_name name;
+	char lease[ULID_LEN + 1]; /* "": none */
+	int64_t max_stale_ms;     /* -1: only what is current */
 	enum quality quality;
 	bool partial;
-	const char *cache;       /* what X-Cache says unless it is a hit */
-	int64_t started_mono_us; /* of its query */
-	struct query *query;     /* running */
-	bool given_up;           /* nobody may wait for it any more */
+	const char *cache;          /* what X-Cache says unless it is a hit */
+	int64_t started_mono_us;    /* of its query */
+	struct query *query;        /* running */
+	bool in_flight;             /* on the list of those */
+	bool given_up;              /* nobody may wait for it any more */
+	struct daemon_timer *pause; /* of one that waits for another process */
+	int64_t pause_ms;
+	bool pausing;
 	struct compute_job *leader;
 	struct jobs waiters;
 };
 
 struct compute {
 	struct queryd *st;
-	struct jobs running;
+	struct jobs in_flight;
+	struct daemon_timer *renew; /* of the leases */
+	bool renewing;
 	struct metric_family *outcomes;
-	struct metric *seconds, *bytes;
+	struct metric *hits, *seconds, *bytes;
 };
-
-/* ---- reading a query */
-
-const struct metric_def *compute_find(void *arg, const char *key, int64_t version)
-{
-	const struct call *c = arg;
-
-	const struct metric_set *own = tenant_metrics(c->tenant);
-	const struct metric_def *m = metric_find(registry_metrics(c->st->registry), key, version);
-
-	return m == NULL && own != NULL ? metric_find(own, key, version) : m;
-}
-
-bool compute_in_scope(const struct call *c, const struct request *r)
-{
-	const struct principal *p = c->principal;
-	const struct value_list *lists[] = {&r->in[DIM_PROPERTY], &r->out[DIM_PROPERTY]};
-	bool ok = p->all_properties || p->nproperties > 0;
-
-	for (size_t l = 0; l < ARRAY_SIZE(lists); l++) {
-		for (size_t i = 0; i < lists[l]->n && ok; i++)
-			ok = principal_may_see(p, lists[l]->values[i]);
-	}
-	return ok;
-}
-
-/* The end of the minute: what is asked as of now has one key, and one answer, for so long. */
-static const char *end_of_minute(struct arena *a)
-{
-	const int64_t minute = (int64_t)60 * 1000 * 1000;
-	char text[TIMESTAMP_TEXT_MAX];
-
-	timestamp_format((clock_wall_us() / minute + 1) * minute, text);
-	return arena_strdup(a, text);
-}
-
-bool compute_resolve(const struct call *c, struct request *r, struct arena *a)
-{
-	const struct value_list *asked = &r->in[DIM_PROPERTY];
-	const struct principal *p = c->principal;
-	const char *property = NULL;
-	int32_t today;
-
-	if (asked->n == 1)
-		property = asked->values[0];
-	else if (!p->all_properties && p->nproperties == 1)
-		property = p->properties[0];
-	today = tenant_today(c->tenant, property);
-	request_resolve(r, today, tenant_week_start(c->tenant));
-	if (r->as_of == NULL && request_has_history(r)) {
-		r->as_of = end_of_minute(a);
-		r->as_of_now = true;
-	}
-	return r->to >= today;
-}
-
-const char *compute_unreadable(const struct call *c, const struct request *r, struct arena *a)
-{
-	const struct residency *residency = tenant_residency(c->tenant);
-	struct window windows[WINDOWS_MAX];
-	const char *why = NULL;
-	size_t n = request_windows(r, windows);
-
-	for (size_t w = 0; w < n && why == NULL; w++) {
-		why = residency_refusal(residency, windows[w].from, windows[w].to, a);
-		for (size_t s = 0; s < SOURCE_COUNT && why == NULL; s++) {
-			int32_t lag = request_uses_source(r, s) ? source_lag_days(&sources[s]) : 0;
-
-			if (lag > 0)
-				why = residency_refusal(residency, windows[w].from - lag,
-							windows[w].to - lag, a);
-		}
-	}
-	return why;
-}
-
-static int refuse(struct compute_outcome *ret, enum problem_code code, const char *detail)
-{
-	*ret = (struct compute_outcome){.code = code, .detail = detail};
-	return -EINVAL;
-}
-
-int compute_read(const struct call *c, const struct json *query, struct arena *a,
-		 struct request *ret, struct compute_outcome *ret_problem)
-{
-	struct faults *faults = arena_alloc(a, sizeof(*faults));
-	struct call *mine = arena_alloc(a, sizeof(*mine));
-	const char *unknown = NULL;
-
-	*mine = *c;
-	request_read_query(query, compute_find, mine, a, ret, &unknown, faults);
-	if (unknown != NULL)
-		return refuse(ret_problem, PROBLEM_METRIC_NOT_FOUND,
-			      arena_printf(a, "There is no such metric, or no such version: %s.",
-					   unknown));
-	if (faults->n > 0) {
-		*ret_problem = (struct compute_outcome){.code = PROBLEM_VALIDATION_FAILED,
-							.detail = "The query is not valid.",
-							.violations = faults->v,
-							.nviolations = faults->n};
-		return -EINVAL;
-	}
-	if (!compute_in_scope(c, ret))
-		return refuse(ret_problem, PROBLEM_PROPERTY_SCOPE_VIOLATION,
-			      "The token does not reach the property asked for.");
-	return 0;
-}
-
-enum problem_code compute_problem(const struct err *e)
-{
-	switch (pg_error_class(e)) {
-	case PG_ERROR_CONNECTION:
-	case PG_ERROR_RETRY:
-		return PROBLEM_UNAVAILABLE;
-	case PG_ERROR_CANCELLED:
-		return e->code == -ECANCELED ? PROBLEM_UNAVAILABLE : PROBLEM_QUERY_TIMEOUT;
-	case PG_ERROR_UNIQUE:
-	case PG_ERROR_DATA:
-	case PG_ERROR_BUG:
-		break;
-	}
-	if (e->code == -ETIMEDOUT)
-		return PROBLEM_QUERY_TIMEOUT;
-	if (e->sqlstate[0] == '\0')
-		return PROBLEM_UNAVAILABLE;
-	log_error("query failed", LOG_S("error", e->msg), LOG_S("sqlstate", e->sqlstate));
-	return PROBLEM_INTERNAL;
-}
 
 /* ---- the end of a job */
 
 static void job_free(struct compute_job *j)
 {
+	daemon_timer_free(j->pause);
 	metric_set_unref(j->platform);
 	metric_set_unref(j->own);
 	arena_free(j->arena);
@@ -228,7 +115,10 @@ static void end_all(struct compute_job *j, const struct answer *a, enum problem_
 {
 	struct compute_job *k;
 
-	TAILQ_REMOVE(&j->compute->running, j, link);
+	if (j->in_flight)
+		TAILQ_REMOVE(&j->compute->in_flight, j, link);
+	if (a == NULL && j->lease[0] != '\0') /* what others wait for will not come */
+		cache_let_go(j->compute->st->cache, &j->name, j->versions, j->lease);
 	while ((k = TAILQ_FIRST(&j->waiters)) != NULL) {
 		TAILQ_REMOVE(&j->waiters, k, link);
 		if (a != NULL)
@@ -240,6 +130,80 @@ static void end_all(struct compute_job *j, const struct answer *a, enum problem_
 		end_answer(j, a);
 	else
 		end_problem(j, code, detail);
+}
+
+/* ---- in flight */
+
+/* A job in flight whose result is as good as j's own would be. */
+static struct compute_job *find_leader(const struct compute_job *j)
+{
+	int64_t now_us = clock_mono_us();
+	struct compute_job *k;
+
+	TAILQ_FOREACH (k, &j->compute->in_flight, link) {
+		bool young = now_us - k->started_mono_us < SHARE_UNSURE_MS * 1000;
+
+		if (!k->given_up && strcmp(k->key, j->key) == 0 &&
+		    strcmp(k->versions, j->versions) == 0 && (j->versions[0] != '\0' || young))
+			return k;
+	}
+	return NULL;
+}
+
+static bool awaited(const struct compute_job *leader)
+{
+	return leader->fn != NULL || !TAILQ_EMPTY(&leader->waiters);
+}
+
+/* Until the job ends; it may be already. */
+static void put_in_flight(struct compute_job *j)
+{
+	if (j->in_flight)
+		return;
+	j->in_flight = true;
+	j->started_mono_us = clock_mono_us();
+	TAILQ_INSERT_TAIL(&j->compute->in_flight, j, link);
+}
+
+/* false: there is none to wait for. */
+static bool follow(struct compute_job *j)
+{
+	struct compute_job *leader = j->in_flight ? NULL : find_leader(j);
+
+	if (leader == NULL)
+		return false;
+	j->leader = leader;
+	TAILQ_INSERT_TAIL(&leader->waiters, j, link);
+	if (j->lease[0] != '\0') /* the leader had none, or lost it */
+		memcpy(leader->lease, j->lease, sizeof(j->lease));
+	return true;
+}
+
+static void renew_leases(void *arg)
+{
+	struct compute *c = arg;
+	const struct compute_job *j;
+	bool any = false;
+
+	TAILQ_FOREACH (j, &c->in_flight, link) {
+		if (j->lease[0] == '\0')
+			continue;
+		any = true;
+		cache_extend(c->st->cache, &j->name, j->versions, j->lease);
+	}
+	c->renewing = any;
+	if (any)
+		daemon_timer_arm(c->renew, CACHE_LEASE_MS / 3);
+}
+
+static void keep_lease(struct compute_job *j)
+{
+	struct compute *c = j->compute;
+
+	if (j->lease[0] == '\0' || c->renewing)
+		return;
+	c->renewing = true;
+	daemon_timer_arm(c->renew, CACHE_LEASE_MS / 3);
 }
 
 /* ---- computing */
@@ -302,8 +266,8 @@ static void on_computed(void *arg, const struct pgresult *r, const struct err *e
 	ASSERT(table != NULL); /* compute_run() has looked at the cursor */
 	account(j, "ok", false, report.bytes, (int64_t)table_rows(table));
 	result_write(&j->run, table, &report, &data);
-	cache_store(c->st->cache, j->tenant_id, j->run.tables, report.versions, j->key,
-		    strbuf_slice(&data));
+	cache_store(c->st->cache, &j->name, report.versions, strbuf_slice(&data),
+		    (struct shelf_age){report.now_us, report.oldest_us});
 	cache_versions_text(report.versions, j->run.ntables, j->versions);
 	a = (struct answer){.data = strbuf_slice(&data),
 			    .versions = j->versions,
@@ -316,27 +280,6 @@ static void on_computed(void *arg, const struct pgresult *r, const struct err *e
 	metric_add(c->bytes, report.bytes);
 	end_all(j, &a, PROBLEM_COUNT, NULL);
 	strbuf_clear(&data);
-}
-
-/* A running job whose result is as good as j's own would be. */
-static struct compute_job *find_leader(const struct compute_job *j)
-{
-	int64_t now_us = clock_mono_us();
-	struct compute_job *k;
-
-	TAILQ_FOREACH (k, &j->compute->running, link) {
-		bool young = now_us - k->started_mono_us < SHARE_UNSURE_MS * 1000;
-
-		if (!k->given_up && strcmp(k->key, j->key) == 0 &&
-		    strcmp(k->versions, j->versions) == 0 && (j->versions[0] != '\0' || young))
-			return k;
-	}
-	return NULL;
-}
-
-static bool awaited(const struct compute_job *leader)
-{
-	return leader->fn != NULL || !TAILQ_EMPTY(&leader->waiters);
 }
 
 static void on_admitted(void *arg, enum problem_code verdict, const char *detail, int64_t charged,
@@ -368,16 +311,12 @@ static void on_admitted(void *arg, enum problem_code verdict, const char *detail
 
 static void run_job(struct compute_job *j, struct tenant *n)
 {
-	struct compute_job *leader = find_leader(j);
-
-	if (leader != NULL) {
-		j->leader = leader;
-		TAILQ_INSERT_TAIL(&leader->waiters, j, link);
+	if (follow(j))
 		return;
-	}
+	put_in_flight(j);
 	j->started_mono_us = clock_mono_us();
+	keep_lease(j);
 	run_statements(&j->run);
-	TAILQ_INSERT_TAIL(&j->compute->running, j, link);
 	/* one that asks for what was known once may read other tables: planned as it is */
 	j->cost = (struct cost_question){
 		.tenant_id = j->tenant_id, .scope = j->scope, .frozen = j->request->as_of == NULL};
@@ -390,41 +329,102 @@ static void on_tenant_again(void *arg, const struct err *e)
 	struct compute_job *j = arg;
 
 	OBJ_CHECK(j, JOB_MAGIC);
-	if (e != NULL || j->fn == NULL)
-		end_problem(j, PROBLEM_UNAVAILABLE,
-			    "The tenant's data cannot be reached right now.");
+	if (e != NULL || !awaited(j))
+		end_all(j, NULL, PROBLEM_UNAVAILABLE,
+			"The tenant's data cannot be reached right now.");
 	else
 		run_job(j, tenants_find(j->compute->st->tenants, j->tenant_id));
 }
 
-/* ---- looking it up */
-
-static void on_looked_up(void *arg, enum cache_outcome outcome, const char *versions,
-			 struct slice value)
+static void compute_now(struct compute_job *j)
 {
-	struct compute_job *j = arg;
 	struct queryd *st = j->compute->st;
-	struct tenant *n;
+	struct tenant *n = tenants_find(st->tenants, j->tenant_id);
 
-	OBJ_CHECK(j, JOB_MAGIC);
-	if (j->fn == NULL) {
-		end_problem(j, PROBLEM_UNAVAILABLE, "");
-		return;
-	}
-	if (outcome == CACHE_HIT && watch_current(st->watch)) {
-		struct answer a = {.data = value, .versions = versions, .cache = "HIT"};
-
-		watch_pending(st->watch, j->tenant_id, &a.now_us, &a.oldest_us);
-		end_answer(j, &a);
-		return;
-	}
-	j->cache = outcome == CACHE_AWAY ? "BYPASS" : "MISS";
-	(void)snprintf(j->versions, sizeof(j->versions), "%s", versions);
-	n = tenants_find(st->tenants, j->tenant_id);
 	if (n != NULL)
 		run_job(j, n);
 	else
 		tenants_load(st->tenants, j->tenant_id, on_tenant_again, j);
+}
+
+/* ---- looking it up */
+
+static void on_looked_up(void *arg, const struct cache_found *f);
+
+static void look_again(void *arg)
+{
+	struct compute_job *j = arg;
+
+	OBJ_CHECK(j, JOB_MAGIC);
+	j->pausing = false;
+	cache_lookup(j->compute->st->cache, &j->name, on_looked_up, j);
+}
+
+/* Another process computes it: its entry comes, or its lease ends and the next one to look gets it.
+ */
+static void wait_elsewhere(struct compute_job *j)
+{
+	if (follow(j))
+		return;
+	put_in_flight(j);
+	j->pausing = true;
+	if (j->pause == NULL) {
+		j->pause_ms = PAUSE_MIN_MS;
+		j->pause = daemon_timer_new(j->compute->st->daemon, j->pause_ms, 0, look_again, j);
+		return;
+	}
+	if (j->pause_ms < PAUSE_MAX_MS)
+		j->pause_ms *= 2;
+	daemon_timer_arm(j->pause, j->pause_ms);
+}
+
+static void answer_hit(struct compute_job *j, const struct cache_found *f)
+{
+	struct queryd *st = j->compute->st;
+	struct answer a = {.data = f->value, .versions = f->versions, .cache = "HIT"};
+
+	watch_pending(st->watch, j->tenant_id, &a.now_us, &a.oldest_us);
+	cache_confirm(st->cache, &j->name, f->versions, (struct shelf_age){a.now_us, a.oldest_us});
+	end_all(j, &a, PROBLEM_COUNT, NULL);
+}
+
+/* What is not current any more, for who said that it will do. */
+static bool answer_stale(struct compute_job *j)
+{
+	const struct shelf_entry *e = NULL;
+	struct answer a = {.cache = "STALE"};
+
+	if (j->max_stale_ms >= 0 && !j->in_flight)
+		e = cache_stale(j->compute->st->cache, &j->name, j->max_stale_ms);
+	if (e == NULL)
+		return false;
+	a.data = e->value;
+	a.versions = e->versions;
+	a.now_us = e->age.now_us;
+	/* its age counts from when it was current */
+	a.oldest_us = e->age.oldest_us != 0 ? e->age.oldest_us : e->age.now_us;
+	end_all(j, &a, PROBLEM_COUNT, NULL);
+	return true;
+}
+
+static void on_looked_up(void *arg, const struct cache_found *f)
+{
+	struct compute_job *j = arg;
+
+	OBJ_CHECK(j, JOB_MAGIC);
+	(void)snprintf(j->versions, sizeof(j->versions), "%s", f->versions);
+	(void)snprintf(j->lease, sizeof(j->lease), "%s", f->lease);
+	if (!awaited(j)) {
+		end_all(j, NULL, PROBLEM_UNAVAILABLE, "");
+	} else if (f->outcome == CACHE_HIT && watch_current(j->compute->st->watch)) {
+		answer_hit(j, f);
+	} else if (!answer_stale(j)) {
+		j->cache = f->outcome == CACHE_AWAY ? "BYPASS" : "MISS";
+		if (f->outcome == CACHE_TAKEN)
+			wait_elsewhere(j);
+		else
+			compute_now(j);
+	}
 }
 
 /* ---- starting and leaving */
@@ -446,6 +446,8 @@ void compute_cancel(struct compute_job *j)
 	leader->given_up = true;
 	if (leader->query != NULL)
 		query_cancel(leader->query);
+	else if (leader->pausing)
+		end_all(leader, NULL, PROBLEM_UNAVAILABLE, "");
 }
 
 struct compute_job *compute_run(const struct call *c, const struct request *r, struct arena *a,
@@ -485,6 +487,8 @@ struct compute_job *compute_run(const struct call *c, const struct request *r, s
 				     .request = resolved};
 	cache_key(&scope, j->key);
 	cache_question(&scope, j->question);
+	j->name = (struct cache_name){j->tenant_id, j->key, j->run.tables};
+	j->max_stale_ms = compute_max_stale_ms(c);
 	if (r->cursor != NULL &&
 	    cursor_open(seal_key(j->compute), j->question, r->cursor, a, &position) < 0) {
 		struct problem_violation v = {
@@ -496,12 +500,30 @@ struct compute_job *compute_run(const struct call *c, const struct request *r, s
 		return NULL;
 	}
 	j->starting = true;
-	cache_lookup(c->st->cache, j->tenant_id, j->run.tables, j->key, on_looked_up, j);
+	cache_lookup(c->st->cache, &j->name, on_looked_up, j);
 	j->starting = false;
 	if (!j->ended)
 		return j;
 	job_free(j);
 	return NULL;
+}
+
+void compute_remember(const struct compute_job *j, const struct call *c, struct slice text)
+{
+	const struct request *r = j->request;
+	struct recalled what = {.partial = j->partial};
+
+	if (r->cursor != NULL || r->as_of_now)
+		return;
+	memcpy(what.key, j->key, sizeof(what.key));
+	for (size_t i = 0; i < j->run.ntables; i++)
+		what.tables[i] = j->run.tables[i];
+	recall_keep(c->st->recall, c, text, compute_today_property(c, r), &what);
+}
+
+void compute_count_hit(const struct compute *c)
+{
+	metric_add(c->hits, 1);
 }
 
 struct compute_job *compute_start(const struct call *c, const struct json *query, compute_fn fn,
@@ -523,9 +545,11 @@ struct compute *compute_new(struct queryd *st)
 	struct compute *c = xcalloc(1, sizeof(*c));
 
 	c->st = st;
-	TAILQ_INIT(&c->running);
+	TAILQ_INIT(&c->in_flight);
+	c->renew = daemon_timer_new(st->daemon, 0, 0, renew_leases, c);
 	c->outcomes = metrics_counter_family("query_results_total",
 					     "Results by how the cache was used", "cache");
+	c->hits = metrics_with(c->outcomes, (const char *const[]){"HIT"});
 	c->seconds = metrics_histogram("query_seconds", "Time in the database of computed results",
 				       METRICS_SECONDS, METRICS_SECONDS_COUNT);
 	c->bytes = metrics_counter("query_bytes_total", "Bytes read for computed results");
@@ -534,6 +558,9 @@ struct compute *compute_new(struct queryd *st)
 
 void compute_free(struct compute *c)
 {
-	ASSERT(c == NULL || TAILQ_EMPTY(&c->running));
+	if (c == NULL)
+		return;
+	ASSERT(TAILQ_EMPTY(&c->in_flight));
+	daemon_timer_free(c->renew);
 	free(c);
 }

@@ -6,6 +6,7 @@
 #include "queryd/document/caller.h"
 #include "queryd/compute/compute.h"
 #include "queryd/cost/cost.h"
+#include "queryd/compute/recall.h"
 #include "queryd/compute/result.h"
 #include "queryd/document/saved.h"
 #include "queryd/document/snapshot.h"
@@ -56,9 +57,26 @@ static void on_gone(void *arg)
 	compute_cancel(job);
 }
 
-/* Takes the arena of the request. */
+/* All of the request that its question depends on but the caller: the metric of the path, if there
+ * is one, and the body. */
+static struct slice text_of(const struct call *c)
+{
+	const char *key = httpd_param(c->http, "key");
+	struct slice body = httpd_body(c->http);
+	size_t n = key != NULL ? strlen(key) : 0;
+	char *text = arena_alloc(httpd_arena(c->http), n + 1 + body.len);
+
+	if (n > 0)
+		memcpy(text, key, n);
+	text[n] = '\n';
+	if (body.len > 0)
+		memcpy(text + n + 1, body.ptr, body.len);
+	return (struct slice){text, n + 1 + body.len};
+}
+
+/* Takes the arena of the request. text: what is remembered of it; empty: nothing. */
 static void start(const struct call *c, const struct request *r, struct arena *a,
-		  int64_t deadline_ms, const struct snapshot_order *snapshot)
+		  int64_t deadline_ms, const struct snapshot_order *snapshot, struct slice text)
 {
 	struct asking *k = arena_alloc(httpd_arena(c->http), sizeof(*k));
 	struct compute_job *job;
@@ -71,6 +89,8 @@ static void start(const struct call *c, const struct request *r, struct arena *a
 		return;
 	k->job = job;
 	httpd_set_gone(c->http, on_gone, k);
+	if (text.len > 0)
+		compute_remember(job, c, text);
 }
 
 /* ---- metrics/{key}:compute */
@@ -117,7 +137,7 @@ static struct json *parse(const struct call *c, struct arena *a)
 	return body;
 }
 
-void structured_compute(const struct call *c)
+static void compute(const struct call *c)
 {
 	const struct queryd_config *conf = daemon_conf(c->st->daemon);
 	struct arena *a = arena_new();
@@ -130,9 +150,15 @@ void structured_compute(const struct call *c)
 	ok = body != NULL && read_metric(c, body, a, &request);
 	json_free(body);
 	if (ok)
-		start(c, &request, a, conf->query_timeout, NULL);
+		start(c, &request, a, conf->query_timeout, NULL, text_of(c));
 	else
 		arena_free(a);
+}
+
+void structured_compute(const struct call *c)
+{
+	if (!recall_serve(c, text_of(c), compute))
+		compute(c);
 }
 
 /* ---- queries:run */
@@ -144,6 +170,7 @@ struct envelope {
 	const struct json *params;   /* of SQL */
 	bool dry_run, snapshot;
 	int64_t deadline_ms;
+	struct slice text; /* of the request, when the question depends on nothing else */
 };
 
 static void read_member(const struct json *body, size_t i, struct arena *a, struct envelope *ret,
@@ -302,7 +329,7 @@ static void run_query(const struct call *c, const struct json *query, const stru
 	if (ok && e->dry_run) {
 		look(c, &request, a);
 	} else if (ok) {
-		start(c, &request, a, e->deadline_ms, order_of(c, e));
+		start(c, &request, a, e->deadline_ms, order_of(c, e), e->text);
 	} else {
 		reply(c->http, &problem);
 		arena_free(a);
@@ -356,7 +383,7 @@ static void free_body(void *body)
 	json_free(body);
 }
 
-void structured_run(const struct call *c)
+static void run(const struct call *c)
 {
 	const struct queryd_config *conf = daemon_conf(c->st->daemon);
 	struct arena *a = httpd_arena(c->http);
@@ -373,6 +400,7 @@ void structured_run(const struct call *c)
 	if (e.deadline_ms > conf->query_timeout)
 		e.deadline_ms = conf->query_timeout;
 	if (e.query != NULL) {
+		e.text = text_of(c);
 		run_query(c, e.query, &e, arena_new());
 	} else if (e.sql != NULL) {
 		run_sql(c, e.sql, NULL, &e);
@@ -382,4 +410,10 @@ void structured_run(const struct call *c)
 		*k = (struct recalling){caller_keep(c), e};
 		saved_load(c, json_string_or_null(e.query_id), on_recalled, k);
 	}
+}
+
+void structured_run(const struct call *c)
+{
+	if (!recall_serve(c, text_of(c), run))
+		run(c);
 }

@@ -18,6 +18,7 @@ static const char *const unit_names[UNIT_KIND_COUNT] = {
 
 struct metric_set {
 	unsigned refs;
+	uint64_t serial;
 	struct arena *arena;
 	struct metric_def *metrics;
 	size_t n;
@@ -98,11 +99,13 @@ static int read_unit(struct metric_def *m, const char *name, struct err *e)
  * archived_at. */
 int metric_set_new(const struct pgresult *rows, size_t at, struct metric_set **ret, struct err *e)
 {
+	static uint64_t serial;
 	struct metric_set *s = xcalloc(1, sizeof(*s));
 	size_t n = pgresult_rows(rows, at);
 	int r = 0;
 
 	s->refs = 1;
+	s->serial = ++serial;
 	s->arena = arena_new();
 	s->metrics = xcalloc(n, sizeof(*s->metrics));
 	for (size_t i = 0; i < n && r == 0; i++) {
@@ -142,6 +145,11 @@ void metric_set_unref(struct metric_set *s)
 	arena_free(s->arena);
 	free(s->metrics);
 	free(s);
+}
+
+uint64_t metric_set_serial(const struct metric_set *s)
+{
+	return s != NULL ? s->serial : 0;
 }
 
 size_t metric_set_count(const struct metric_set *s)

@@ -38,6 +38,8 @@ int metric_set_new(const struct pgresult *rows, size_t at, struct metric_set **r
 /* Whoever holds definitions over a turn of the loop holds their set. */
 struct metric_set *metric_set_ref(struct metric_set *s) MUST_CHECK;
 void metric_set_unref(struct metric_set *s); /* NULL is fine */
+/* Tells any two sets of this process apart, whenever they lived; 0 of NULL. */
+uint64_t metric_set_serial(const struct metric_set *s);
 size_t metric_set_count(const struct metric_set *s);
 const struct metric_def *metric_set_at(const struct metric_set *s, size_t i);
 /* The version, or the newest not archived when version is 0; NULL: none. */

@@ -1,20 +1,29 @@
 /*
- * Results in Redis. An entry's name holds everything that the answer depends on: cache_key() of the
- * scope (who asks for what) and the data versions of the tables read. A commit of etld changes a
- * version and so makes every older entry unreachable; entries end after the TTL.
+ * Results: in Redis for all processes, and a few of them on a shelf in this one (shelf.h). An
+ * entry's name holds everything that the answer depends on: cache_key() of the scope (who asks for
+ * what) and the data versions of the tables read. A commit of etld changes a version and so makes
+ * every older entry unreachable; entries end after the TTL.
  *
  * Redis is never the judge: a version it does not know, or cannot be trusted with, comes from
  * Postgres. It is not trusted from the moment it was away until watch.c has repaired its versions.
+ * What is on the shelf is given only at the versions that Redis, or Postgres in its place, says
+ * after the request has come: it is never older than an answer without it would be.
+ *
+ * Who finds no entry gets a lease, a key of Redis beside it: equal requests in other processes see
+ * that it is being computed. A lease ends by itself, soon after its process did.
  */
 #ifndef QUERYD_TENANT_CACHE_H
 #define QUERYD_TENANT_CACHE_H
 
-#include "common/redisq.h"
+#include "common/ulid.h"
 #include "queryd/compute/request.h"
+#include "queryd/tenant/shelf.h"
+#include "queryd/tenant/versions.h"
 
 #define CACHE_KEY_LEN      64
-#define CACHE_VERSIONS_MAX 512
+#define CACHE_VERSIONS_MAX VERSIONS_TEXT_MAX
 #define CACHE_TABLES_MAX   24
+#define CACHE_LEASE_MS     1500
 
 /* All that may make two answers differ, besides the data. There is no other way to a key. */
 struct cache_scope {
@@ -30,28 +39,54 @@ void cache_question(const struct cache_scope *s, char out[CACHE_KEY_LEN + 1]);
 
 struct cache;
 
+/* One result of one tenant: all borrowed. */
+struct cache_name {
+	const char *tenant_id, *key;
+	const char *const *tables; /* that it reads; ended by NULL */
+};
+
 enum cache_outcome {
 	CACHE_HIT,
-	CACHE_MISS,   /* versions known, no entry */
+	CACHE_MISS,   /* no entry: the asker has the lease */
+	CACHE_TAKEN,  /* no entry, but who has the lease computes it */
 	CACHE_UNSURE, /* Redis does not know a version */
 	CACHE_AWAY,   /* no Redis, or not trusted now */
 };
 
-/* versions: "12,7", "" unless HIT or MISS; value: the entry; both borrowed until fn returns. */
-typedef void (*cache_fn)(void *arg, enum cache_outcome outcome, const char *versions,
-			 struct slice value);
+/* Borrowed until fn returns. */
+struct cache_found {
+	enum cache_outcome outcome;
+	const char *versions; /* "12,7"; "" when they are not known */
+	struct slice value;   /* of a HIT */
+	const char *lease;    /* of a MISS; else "" */
+};
 
-struct cache *cache_new(struct redisq *redis, int64_t ttl_ms); /* redis NULL: always AWAY */
+typedef void (*cache_fn)(void *arg, const struct cache_found *f);
+
+struct cache *cache_new(struct redisq *redis, struct versions *versions, struct shelf *shelf,
+			int64_t ttl_ms) MUST_CHECK; /* redis NULL: always AWAY */
 void cache_free(struct cache *c);
 void cache_trust(struct cache *c, bool trusted);
-/* One round trip. fn is called exactly once, never from inside the call unless the outcome is AWAY.
- * tables: ended by NULL. */
-void cache_lookup(struct cache *c, const char *tenant_id, const char *const *tables,
-		  const char *key, cache_fn fn, void *arg);
+/* fn is called exactly once, never from inside the call unless the outcome is AWAY. The name is
+ * borrowed until then. */
+void cache_lookup(struct cache *c, const struct cache_name *name, cache_fn fn, void *arg);
+/* The shelf alone: HIT, or anything else. false: there is nothing, and fn is not called. */
+bool cache_peek(struct cache *c, const struct cache_name *name, cache_fn fn, void *arg);
+/* What the shelf has of it at any version, when that was current `max_ms` ago or later; NULL. */
+const struct shelf_entry *cache_stale(struct cache *c, const struct cache_name *name,
+				      int64_t max_ms);
+/* A HIT was given to somebody, when the tenant's data were so fresh. */
+void cache_confirm(struct cache *c, const struct cache_name *name, const char *versions,
+		   struct shelf_age age);
 /* Fire and forget. `versions` are those of the snapshot that `value` was read in; they are
  * published too, which is how Redis learns those it did not know. */
-void cache_store(struct cache *c, const char *tenant_id, const char *const *tables,
-		 const int64_t *versions, const char *key, struct slice value);
+void cache_store(struct cache *c, const struct cache_name *name, const int64_t *versions,
+		 struct slice value, struct shelf_age age);
+/* Of a lease: it goes on; there will be no entry. */
+void cache_extend(struct cache *c, const struct cache_name *name, const char *versions,
+		  const char *lease);
+void cache_let_go(struct cache *c, const struct cache_name *name, const char *versions,
+		  const char *lease);
 /* "12,7" for n versions. */
 void cache_versions_text(const int64_t *versions, size_t n, char out[CACHE_VERSIONS_MAX]);
 
