@@ -436,8 +436,8 @@ void daemon_ready(struct daemon *d, const char *status)
 	OBJ_CHECK(d, DAEMON_MAGIC);
 	d->ready = true;
 	daemon_condition(d, "started", true, NULL);
-	log_info("ready", LOG_S("listen", status), LOG_S("version", VERSION),
-		 LOG_S("instance", d->instance));
+	log_info("ready", LOG_S("listen", status), LOG_S("admin", d->admin_bound),
+		 LOG_S("version", VERSION), LOG_S("instance", d->instance));
 	if (notify_send("READY=1\nSTATUS=%s%s%s", status, admin ? " admin=" : "", d->admin_bound) <
 	    0)
 		log_warn("the supervisor was not told that the daemon is ready");

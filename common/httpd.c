@@ -591,7 +591,8 @@ int httpd_listen(struct httpd *h, const char *addr, char ret_bound[64], struct e
 {
 	OBJ_CHECK(h, HTTPD_MAGIC);
 	ASSERT(h->listener == NULL);
-	return httpd_listener_open(h->base, h->http, addr, ret_bound, &h->listener, e);
+	return httpd_listener_open(h->base, h->http, addr, h->limits.shared, ret_bound,
+				   &h->listener, e);
 }
 
 void httpd_drain(struct httpd *h, void (*on_idle)(void *), void *arg)

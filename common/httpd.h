@@ -44,6 +44,7 @@ struct httpd_limits {
 	int64_t idle_timeout_ms;      /* for reading a request and between requests */
 	int64_t deadline_ms;
 	int connections_max; /* above: accept and close with 503 */
+	bool shared;         /* other processes may listen on the same address (SO_REUSEPORT) */
 	size_t held_max;     /* bytes of all requests in memory; above: 503. 0: 256 MiB, or eight
 				of the largest */
 };

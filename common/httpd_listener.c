@@ -99,10 +99,11 @@ static void format_bound(int fd, char ret_bound[64])
 	(void)snprintf(ret_bound, 64, sa.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-int httpd_listener_open(struct event_base *base, struct evhttp *http, const char *addr,
+int httpd_listener_open(struct event_base *base, struct evhttp *http, const char *addr, bool shared,
 			char ret_bound[64], struct httpd_listener **ret, struct err *e)
 {
-	const unsigned flags = LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_CLOSE_ON_FREE;
+	const unsigned flags = LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_CLOSE_ON_FREE |
+			       (shared ? LEV_OPT_REUSEABLE_PORT : 0);
 	struct evconnlistener *listener = NULL;
 	struct addrinfo *found = NULL;
 	struct httpd_listener *l;

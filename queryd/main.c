@@ -29,7 +29,8 @@ static int start(struct daemon *d, void *state, struct err *e)
 						    .body_max = REQUEST_BODY_MAX,
 						    .idle_timeout_ms = 60000,
 						    .deadline_ms = conf->query_timeout + 5000,
-						    .connections_max = (int)conf->connections});
+						    .connections_max = (int)conf->connections,
+						    .shared = conf->listen_shared});
 	daemon_add_admin_routes(d, st->http);
 	routes_add(st);
 	r = httpd_listen(st->http, conf->listen, bound, e);

@@ -351,12 +351,21 @@ static bool tenant_runs(const struct adhoc *a, const char *tenant_id)
 	return false;
 }
 
-static void start_next(struct adhoc *a)
+/* How many may run: the other half of the connections stays for structured queries. */
+static size_t lane_width(const struct adhoc *a)
 {
 	const struct queryd_config *conf = daemon_conf(a->st->daemon);
+	int64_t half = conf->tenant_connections / 2;
+
+	return (size_t)(conf->adhoc_queries < half ? conf->adhoc_queries : half);
+}
+
+static void start_next(struct adhoc *a)
+{
+	size_t most = lane_width(a);
 	struct adhoc_job *j = TAILQ_FIRST(&a->waiting), *next;
 
-	for (; j != NULL && a->nrunning < (size_t)conf->adhoc_queries; j = next) {
+	for (; j != NULL && a->nrunning < most; j = next) {
 		struct tenant *n;
 
 		next = TAILQ_NEXT(j, link);

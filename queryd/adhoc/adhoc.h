@@ -2,8 +2,12 @@
  * A tenant's own SQL: passed by the gate, run behind a cursor in a read-only snapshot on the
  * tenant's login, bounded in rows, bytes and time. Its results are not cached.
  *
- * Few run at a time in a process; the others wait in turn, one of a tenant at a time, so that
- * neither widgets nor other tenants wait for one that scans.
+ * Few run at a time in a process; the others wait in turn, so that neither widgets nor other
+ * tenants wait for one that scans:
+ *
+ *	lane		in a process			of a tenant
+ *	all queries	tenant_connections		tenant_share
+ *	ad-hoc SQL	adhoc_queries, at most half	1
  *
  * What the server says about a statement is never shown: a table of SQLSTATEs gives the sentence.
  */

@@ -27,14 +27,14 @@ def hotel_of(stack, name):
 
 
 @contextlib.contextmanager
-def locked(stack):
+def locked(stack, table=TABLE):
     """Nobody reads the table meanwhile: who computes is caught in the act."""
     locker = subprocess.Popen(["psql", "-XAtq", stack.env["DATABASE_URL"]], stdin=subprocess.PIPE, text=True)
     try:
-        locker.stdin.write(f"begin; lock table {TABLE} in access exclusive mode;\n")
+        locker.stdin.write(f"begin; lock table {table} in access exclusive mode;\n")
         locker.stdin.flush()
         wait_until(lambda: stack.psql("select count(*) from pg_locks where mode = 'AccessExclusiveLock' and granted"
-                                      f" and relation = '{TABLE}'::regclass") == [["1"]])
+                                      f" and relation = '{table}'::regclass") == [["1"]])
         yield
     finally:
         locker.communicate("rollback;\n")
