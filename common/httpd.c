@@ -143,10 +143,31 @@ static void set_default(struct evhttp_request *ev, const char *name, const char 
 		(void)evhttp_add_header(out, name, value);
 }
 
+static void free_body(const void *data, size_t len, void *arg)
+{
+	(void)data;
+	(void)len;
+	free(arg);
+}
+
+/* taken: the body is the heap's, and given back when it has left. */
+static void add_body(struct httpd_request *r, struct slice body, char *taken)
+{
+	struct evbuffer *out = evhttp_request_get_output_buffer(r->ev);
+
+	if (evhttp_request_get_command(r->ev) == EVHTTP_REQ_HEAD || body.len == 0)
+		free(taken);
+	else if (taken != NULL)
+		(void)evbuffer_add_reference(out, body.ptr, body.len, free_body, taken);
+	else
+		(void)evbuffer_add(out, body.ptr, body.len);
+}
+
 /* Hands the answer to evhttp, which from here on owns r->ev unless it is told to keep it. */
 static void send_answer(struct httpd_request *r, int status, const char *content_type,
-			struct slice body)
+			struct slice body, char *taken)
 {
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(r->ev);
 	bool bodyless = status == 204 || status == 304;
 	char length[24];
 
@@ -154,15 +175,15 @@ static void send_answer(struct httpd_request *r, int status, const char *content
 	observe(r, status);
 	(void)snprintf(length, sizeof(length), "%zu", body.len);
 	if (!bodyless) {
-		httpd_set_header(r, "Content-Type", content_type);
-		httpd_set_header(r, "Content-Length", length);
-		if (evhttp_request_get_command(r->ev) != EVHTTP_REQ_HEAD)
-			(void)evbuffer_add(evhttp_request_get_output_buffer(r->ev), body.ptr,
-					   body.len);
+		(void)evhttp_add_header(headers, "Content-Type", content_type);
+		(void)evhttp_add_header(headers, "Content-Length", length);
+		add_body(r, body, taken);
+	} else {
+		free(taken);
 	}
 	set_default(r->ev, "Cache-Control", "no-store");
 	set_default(r->ev, "X-Content-Type-Options", "nosniff");
-	httpd_set_header(r, "X-Correlation-Id", r->correlation_id);
+	(void)evhttp_add_header(headers, "X-Correlation-Id", r->correlation_id);
 	if (r->must_close || httpd_conns_draining(r->h->conns))
 		httpd_set_header(r, "Connection", "close");
 	httpd_conn_answered(r->conn);
@@ -189,7 +210,7 @@ static void send_problem(struct httpd_request *r, enum problem_code code, const 
 	if (status == 401)
 		set_default(r->ev, "WWW-Authenticate", "Bearer");
 	problem_write(&p, &body);
-	send_answer(r, status, "application/problem+json", strbuf_slice(&body));
+	send_answer(r, status, "application/problem+json", strbuf_slice(&body), NULL);
 	strbuf_clear(&body);
 }
 
@@ -268,7 +289,20 @@ void httpd_reply(struct httpd_request *r, int status, const char *content_type, 
 {
 	OBJ_CHECK(r, REQUEST_MAGIC);
 	if (!r->settled)
-		send_answer(r, status, content_type, body);
+		send_answer(r, status, content_type, body, NULL);
+	release(r);
+}
+
+void httpd_reply_json_taken(struct httpd_request *r, int status, struct strbuf *json)
+{
+	struct slice body = strbuf_slice(json);
+	char *taken = strbuf_take(json);
+
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	if (!r->settled)
+		send_answer(r, status, "application/json", body, taken);
+	else
+		free(taken);
 	release(r);
 }
 

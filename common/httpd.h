@@ -98,6 +98,8 @@ void httpd_set_header(struct httpd_request *r, const char *name, const char *val
 /* 204 and 304 take no body; for HEAD it is left out but counted. content_type may be NULL then. */
 void httpd_reply(struct httpd_request *r, int status, const char *content_type, struct slice body);
 void httpd_reply_json(struct httpd_request *r, int status, const struct strbuf *json);
+/* The same without copying a large one: it is empty afterwards. */
+void httpd_reply_json_taken(struct httpd_request *r, int status, struct strbuf *json);
 /* Adds Retry-After: 1 to 429 and 503 and WWW-Authenticate: Bearer to 401, unless set already. */
 void httpd_reply_problem(struct httpd_request *r, enum problem_code code, const char *detail);
 void httpd_reply_violations(struct httpd_request *r, const struct problem_violation *v, size_t n);

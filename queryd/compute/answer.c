@@ -6,6 +6,7 @@
 #include "common/timestamp.h"
 
 #define ETAG_MAX  640
+#define STATE_MAX 256 /* bytes that answer_write_state() adds, about */
 #define SECOND_US INT64_C(1000000)
 #define ETAG_KEY  32 /* characters of the key: 128 bits */
 
@@ -84,19 +85,16 @@ void answer_write_state(const struct answer *a, struct json_writer *w)
 
 void answer_write(const struct answer *a, struct strbuf *out)
 {
-	struct strbuf tail = STRBUF_INIT;
+	size_t end = out->len + a->data.len - 1;
 	struct json_writer w;
 
-	jw_init(&w, &tail);
+	strbuf_reserve(out, a->data.len + STATE_MAX);
+	strbuf_append(out, a->data.ptr, a->data.len - 1);
+	jw_init(&w, out);
 	jw_object(&w);
 	answer_write_state(a, &w);
 	jw_end(&w);
-	/* {data} and {tail} become one object */
-	strbuf_reserve(out, a->data.len + tail.len);
-	strbuf_append(out, a->data.ptr, a->data.len - 1);
-	strbuf_append_char(out, ',');
-	strbuf_append(out, tail.ptr + 1, tail.len - 1);
-	strbuf_clear(&tail);
+	out->ptr[end] = ','; /* {data} and {state} become one object */
 }
 
 void answer_send(struct httpd_request *http, const struct answer *a)
@@ -112,6 +110,5 @@ void answer_send(struct httpd_request *http, const struct answer *a)
 		return;
 	}
 	answer_write(a, &body);
-	httpd_reply_json(http, 200, &body);
-	strbuf_clear(&body);
+	httpd_reply_json_taken(http, 200, &body);
 }
