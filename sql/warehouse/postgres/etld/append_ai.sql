@@ -25,12 +25,8 @@ with read as materialized (
 		select e.tenant_id, e.occurred_at, e.dedupe_key as event_id, e.aggregate_version, e.batch_id, e.aggregate_id,
 			case split_part(e.subject, '.', 4) when 'gate_decided' then 'decided' else split_part(e.subject, '.', 4) end as verb,
 			analytics_run.payload_of(e.body, e.payload_key) as p
-		from events_raw.event e
-		where e.batch_id = any ($1::bigint[])
-			and e.dedupe_key between $3::text and $4::text
-			and (e.batch_id, e.tenant_id) in (
-				select batch_id, tenant_id from unnest($1::bigint[], $2::text[]) as taken (batch_id, tenant_id))
-			and e.subject in ('melmastoon.ai_orchestrator.inference.completed.v1',
+		from events_raw.taken('ai', $1::bigint[], $2::text[], $3::text, $4::text) e
+		where e.subject in ('melmastoon.ai_orchestrator.inference.completed.v1',
 				'melmastoon.ai_orchestrator.hitl.gate_decided.v1', 'melmastoon.ai.forecast.produced.v1',
 				'melmastoon.ai_orchestrator.forecast.produced.v1')
 		offset 0) r

@@ -14,12 +14,8 @@ with added as (
 	from (
 		select e.tenant_id, e.dedupe_key as event_id, e.occurred_at, e.batch_id, e.subject, e.aggregate_type, e.aggregate_id,
 			e.correlation_id
-		from events_raw.event e
-		where e.batch_id = any ($1::bigint[])
-			and e.dedupe_key between $3::text and $4::text
-			and (e.batch_id, e.tenant_id) in (
-				select batch_id, tenant_id from unnest($1::bigint[], $2::text[]) as taken (batch_id, tenant_id))
-			and e.domain in ('iam', 'audit')
+		from events_raw.taken('audit', $1::bigint[], $2::text[], $3::text, $4::text) e
+		where e.domain in ('iam', 'audit')
 		offset 0) r
 	left join analytics_run.guest_key g on g.tenant_id = r.tenant_id
 	order by r.tenant_id, r.event_id

@@ -42,12 +42,8 @@ with read as materialized (
 					when e.subject = 'melmastoon.bff.tenant.booking.draft.created.v1' then 'draft'
 					when e.subject = 'melmastoon.bff.tenant.booking.draft.converted.v1' then 'converted'
 				end as verb
-			from events_raw.event e
-			where e.batch_id = any ($1::bigint[])
-				and e.dedupe_key between $3::text and $4::text
-				and (e.batch_id, e.tenant_id) in (
-					select batch_id, tenant_id from unnest($1::bigint[], $2::text[]) as taken (batch_id, tenant_id))
-				and (e.subject like 'melmastoon.bff.consumer.%' or e.subject like 'melmastoon.bff.tenant.%')
+			from events_raw.taken('funnel', $1::bigint[], $2::text[], $3::text, $4::text) e
+			where (e.subject like 'melmastoon.bff.consumer.%' or e.subject like 'melmastoon.bff.tenant.%')
 			offset 0) e
 		where e.verb is not null
 		offset 0) r

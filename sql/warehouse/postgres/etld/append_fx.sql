@@ -21,12 +21,8 @@ with read as materialized (
 		from (
 			select e.tenant_id, e.occurred_at, e.dedupe_key as event_id, e.batch_id,
 				analytics_run.payload_of(e.body, e.payload_key) as p
-			from events_raw.event e
-			where e.batch_id = any ($1::bigint[])
-				and e.dedupe_key between $3::text and $4::text
-				and (e.batch_id, e.tenant_id) in (
-					select batch_id, tenant_id from unnest($1::bigint[], $2::text[]) as taken (batch_id, tenant_id))
-				and e.subject in ('melmastoon.billing.folio.opened.v1', 'melmastoon.pricing.fx_snapshot.captured.v1')
+			from events_raw.taken('fx', $1::bigint[], $2::text[], $3::text, $4::text) e
+			where e.subject in ('melmastoon.billing.folio.opened.v1', 'melmastoon.pricing.fx_snapshot.captured.v1')
 			offset 0) e
 		offset 0) r
 	cross join lateral (

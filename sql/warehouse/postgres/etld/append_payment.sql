@@ -22,12 +22,8 @@ with read as materialized (
 		select e.tenant_id, e.occurred_at, e.dedupe_key as event_id, e.aggregate_version, e.batch_id,
 			split_part(e.subject, '.', 3) || '.' || split_part(e.subject, '.', 4) as verb,
 			analytics_run.payload_of(e.body, e.payload_key) as p
-		from events_raw.event e
-		where e.batch_id = any ($1::bigint[])
-			and e.dedupe_key between $3::text and $4::text
-			and (e.batch_id, e.tenant_id) in (
-				select batch_id, tenant_id from unnest($1::bigint[], $2::text[]) as taken (batch_id, tenant_id))
-			and e.subject in ('melmastoon.payment.transaction.authorized.v1', 'melmastoon.payment.transaction.captured.v1',
+		from events_raw.taken('payment', $1::bigint[], $2::text[], $3::text, $4::text) e
+		where e.subject in ('melmastoon.payment.transaction.authorized.v1', 'melmastoon.payment.transaction.captured.v1',
 				'melmastoon.payment.transaction.refunded.v1', 'melmastoon.payment.transaction.voided.v1',
 				'melmastoon.payment.transaction.failed.v1', 'melmastoon.payment.chargeback.opened.v1',
 				'melmastoon.payment.chargeback.won.v1', 'melmastoon.payment.chargeback.lost.v1')

@@ -46,12 +46,8 @@ with read as materialized (
 				else split_part(e.subject, '.', 3)
 			end as entity,
 			split_part(e.subject, '.', -2) as verb
-		from events_raw.event e
-		where e.batch_id = any ($1::bigint[])
-			and e.dedupe_key between $3::text and $4::text
-			and (e.batch_id, e.tenant_id) in (
-				select batch_id, tenant_id from unnest($1::bigint[], $2::text[]) as taken (batch_id, tenant_id))
-			and e.subject in ('melmastoon.property.published.v1', 'melmastoon.property.updated.v1',
+		from events_raw.taken('property', $1::bigint[], $2::text[], $3::text, $4::text) e
+		where e.subject in ('melmastoon.property.published.v1', 'melmastoon.property.updated.v1',
 				'melmastoon.property.unpublished.v1', 'melmastoon.property.archived.v1',
 				'melmastoon.property.room_type.created.v1', 'melmastoon.property.room_type.updated.v1',
 				'melmastoon.property.room_type.archived.v1', 'melmastoon.property.room.created.v1',

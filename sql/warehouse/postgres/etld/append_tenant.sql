@@ -16,12 +16,8 @@ with read as materialized (
 	from (
 		select e.tenant_id, e.occurred_at, e.dedupe_key as event_id, e.aggregate_version, e.batch_id,
 			split_part(e.subject, '.', 3) as verb, analytics_run.payload_of(e.body, e.payload_key) as p
-		from events_raw.event e
-		where e.batch_id = any ($1::bigint[])
-			and e.dedupe_key between $3::text and $4::text
-			and (e.batch_id, e.tenant_id) in (
-				select batch_id, tenant_id from unnest($1::bigint[], $2::text[]) as taken (batch_id, tenant_id))
-			and e.subject in ('melmastoon.tenant.created.v1', 'melmastoon.tenant.config_updated.v1',
+		from events_raw.taken('tenant', $1::bigint[], $2::text[], $3::text, $4::text) e
+		where e.subject in ('melmastoon.tenant.created.v1', 'melmastoon.tenant.config_updated.v1',
 				'melmastoon.tenant.suspended.v1', 'melmastoon.tenant.reactivated.v1', 'melmastoon.tenant.deleted.v1',
 				'melmastoon.tenant.region_changed.v1')
 		offset 0) r
