@@ -71,22 +71,32 @@ with read as materialized (
 	order by tenant_id, event_id
 	on conflict (tenant_id, event_id) do nothing
 	returning tenant_id, event_id, verb, owner_id, session_id, handoff_id
+), searched as (
+	-- the sessions that searched, with whoever was clicked in them in these events
+	select tenant_id, session_id, array_agg(distinct owner_id) filter (where owner_id is not null) as owner_ids
+	from added
+	where session_id is not null
+	group by tenant_id, session_id
+	having bool_or(verb = 'search')
 ), said as materialized (
 	select tenant_id, owner_id, case when handoff_id is not null then 'h' || handoff_id else 's' || session_id end as key
 	from added
 	where owner_id is not null
 	union
 	-- a search: whoever was clicked in its session, in these events or before
-	select a.tenant_id, o.owner_id, 's' || a.session_id
-	from added a
+	select s.tenant_id, o.owner_id, 's' || s.session_id
+	from searched s
 	cross join lateral (
-		select owner_id from added b
-		where b.tenant_id = a.tenant_id and b.session_id = a.session_id and b.owner_id is not null
+		select owner_id from unnest(s.owner_ids) as owner_id
 		union
 		select f.owner_id
-		from analytics_curated.event_funnel f
-		where f.session_id = a.session_id and f.tenant_id = a.tenant_id and f.owner_id is not null) o
-	where a.verb = 'search' and a.session_id is not null
+		from (
+			-- by its session and never by the tenant, who is the platform and has them all
+			select tenant_id, owner_id
+			from analytics_curated.event_funnel
+			where session_id = s.session_id and owner_id is not null
+			offset 0) f
+		where f.tenant_id = s.tenant_id) o
 ), handed_over as (
 	insert into analytics_run.touched (consumer, tenant_id, kind, key)
 	select 'funnel', owner_id, 'key', key
