@@ -130,9 +130,13 @@ with wanted as materialized (
 		cross join lateral generate_series(0, upper(r.days) - lower(r.days) - 1) k) d
 	left join lateral (
 		select rooms, blocked
-		from analytics_curated.event_property
-		where t.has_days and tenant_id = t.tenant_id and entity = 'day' and entity_id = t.room_type_id
-			and day_from = d.date
+		from (
+			-- by the day: in order of time, all that was ever said of the type would be read for each
+			select *
+			from analytics_curated.event_property
+			where t.has_days and tenant_id = t.tenant_id and entity = 'day' and entity_id = t.room_type_id
+				and day_from = d.date
+			offset 0) said
 		order by occurred_at desc, aggregate_version desc nulls last, event_id desc
 		limit 1) o on true
 	where not isempty(t.fill)
