@@ -27,6 +27,8 @@
 #define UNIT_RANGES_MAX   64 /* halving 2^32 keys needs 33 */
 #define UNIT_PIPELINE_MAX 16
 #define UNIT_PORTION_KEYS 1000 /* some 100 ms: what an event of the shard may have to wait */
+#define UNIT_FEW          100  /* events or keys that plans made once are good for */
+#define UNIT_GROWTH       1000 /* events after which tables may have outgrown such plans */
 
 struct range {
 	int64_t lo, hi; /* ordinals of the key arrays, from 1, inclusive */
@@ -51,6 +53,8 @@ struct unit {
 	const char *job_id;                           /* whose portion it is, or NULL */
 	bool job_last;                        /* nothing is left of what the portion is of */
 	bool live, beside;                    /* the versions to rebuild the keys in */
+	bool few;                             /* it runs on plans made once */
+	size_t appended;                      /* place of the append's result */
 	struct range ranges[UNIT_RANGES_MAX]; /* still to rebuild; the last is next */
 	size_t nranges;
 	struct table_change changes[CONSUMER_TABLES_MAX + 1];
@@ -207,6 +211,8 @@ static void step_close(struct unit *u)
 	}
 	add_records(u);
 	ADD0(u, SQL_etld_commit);
+	if (u->report.events >= UNIT_GROWTH)
+		ADD0(u, SQL_etld_forget_plans);
 	send(u, on_closed);
 }
 
@@ -302,6 +308,24 @@ static void step_rebuild(struct unit *u)
 
 /* ---- append: events of the take become typed rows; their keys join those touched otherwise */
 
+static void on_planned(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct unit *u = arg;
+
+	OBJ_CHECK(u, UNIT_MAGIC);
+	(void)r;
+	if (!failed(u, e))
+		step_rebuild(u);
+}
+
+/* A few events can touch many keys. */
+static void step_plan(struct unit *u)
+{
+	u->few = false;
+	ADD0(u, SQL_etld_plan_for_many);
+	send(u, on_planned);
+}
+
 static void on_ready(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct unit *u = arg;
@@ -309,21 +333,29 @@ static void on_ready(void *arg, const struct pgresult *r, const struct err *e)
 	OBJ_CHECK(u, UNIT_MAGIC);
 	if (failed(u, e))
 		return;
-	if (!u->task.portions) {
-		u->tenants = pgarray_join(u->arena, u->tenants, keep(u, r, 1, 0, 0));
-		u->keys = pgarray_join(u->arena, u->keys, keep(u, r, 1, 0, 1));
-		u->report.rejected = pgresult_i64(r, 1, 0, 3);
+	if (u->appended != 0) {
+		u->tenants = pgarray_join(u->arena, u->tenants, keep(u, r, u->appended, 0, 0));
+		u->keys = pgarray_join(u->arena, u->keys, keep(u, r, u->appended, 0, 1));
+		u->report.rejected = pgresult_i64(r, u->appended, 0, 3);
 	}
 	u->report.keys = (int64_t)pgarray_count(u->keys);
 	if (u->report.keys > 0)
 		u->ranges[u->nranges++] = (struct range){1, u->report.keys};
-	step_rebuild(u);
+	if (u->few && u->report.keys > UNIT_FEW)
+		step_plan(u);
+	else
+		step_rebuild(u);
 }
 
 static void step_append(struct unit *u)
 {
-	if (!u->task.portions) {
+	if (u->few && (u->report.events > UNIT_FEW || pgarray_count(u->keys) > UNIT_FEW)) {
+		u->few = false;
+		ADD0(u, SQL_etld_plan_for_many);
+	}
+	if (u->key_lo != NULL) { /* deltas were taken */
 		ADD(u, SQL_etld_ensure_guest_keys, u->batch_tenants, u->options.guest_key_seed);
+		u->appended = u->npipeline;
 		ADD(u, *u->consumer->append, u->batches, u->batch_tenants, u->key_lo, u->key_hi);
 	}
 	ADD0(u, SQL_etld_savepoint);
@@ -349,7 +381,7 @@ static void step_leave(struct unit *u)
 	send(u, on_left);
 }
 
-/* Result 0 is the touched keys, 1 the deltas when it takes from the stream. */
+/* Result 0 is the touched keys; 1 the deltas when it takes from the stream. */
 static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct unit *u = arg;
@@ -359,12 +391,13 @@ static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
 		return;
 	u->tenants = keep(u, r, 0, 0, 0);
 	u->keys = keep(u, r, 0, 0, 1);
-	if (pgresult_text(r, 0, 0, 2) != NULL)
-		u->job_id = keep(u, r, 0, 0, 2);
-	u->job_last = pgresult_bool(r, 0, 0, 3);
-	u->beside = pgresult_bool(r, 0, 0, 5);
-	u->live = !pgresult_bool(r, 0, 0, 4);
-	if (!u->task.portions && pgresult_text(r, 1, 0, 0) != NULL) {
+	u->beside = pgresult_bool(r, 0, 0, 2);
+	if (u->task.portions) {
+		if (pgresult_text(r, 0, 0, 3) != NULL)
+			u->job_id = keep(u, r, 0, 0, 3);
+		u->job_last = pgresult_bool(r, 0, 0, 4);
+		u->live = !pgresult_bool(r, 0, 0, 5);
+	} else if (pgresult_text(r, 1, 0, 0) != NULL) {
 		u->batches = keep(u, r, 1, 0, 0);
 		u->batch_tenants = keep(u, r, 1, 0, 1);
 		u->landed = keep(u, r, 1, 0, 2);
@@ -395,10 +428,12 @@ static void on_opened(void *arg, const struct pgresult *r, const struct err *e)
 	}
 	if (u->task.portions && most > UNIT_PORTION_KEYS)
 		most = UNIT_PORTION_KEYS;
-	ADD(u, SQL_etld_take_touched, u->consumer->name, shard, text_of(u, most),
-	    u->task.portions ? "true" : "false", tenant);
-	if (!u->task.portions)
+	if (u->task.portions) {
+		ADD(u, SQL_etld_take_portion, u->consumer->name, shard, text_of(u, most), tenant);
+	} else {
+		ADD(u, SQL_etld_take_keys, u->consumer->name, shard, text_of(u, most), tenant);
 		ADD(u, SQL_etld_take_delta, u->consumer->name, shard, text_of(u, most), tenant);
+	}
 	send(u, on_taken);
 }
 
@@ -419,10 +454,13 @@ struct unit *unit_start(struct pgconn *c, struct task task, const struct unit_op
 	u->started_us = clock_mono_us();
 	u->report.task = task;
 	u->live = true;
+	u->few = !task.portions;
 	u->batches = u->batch_tenants = u->landed = u->tenants = u->keys = PGARRAY_EMPTY;
 	changes_init(u->changes, consumer);
 	ADD0(u, SQL_etld_begin);
 	ADD(u, SQL_etld_lock_unit, consumer->name, text_of(u, task.shard));
+	if (u->few)
+		ADD0(u, SQL_etld_plan_for_few);
 	send(u, on_opened);
 	return u;
 }

@@ -274,7 +274,7 @@ def test_a_touched_property_is_worked_off_in_portions(big_world):
     taken = []
     for _ in range(4):
         world.etld.query("begin")
-        tenants, keys, *_ = world.etld.statement(wh.ETLD + "take_touched.sql", "reservation", shard, 80, True, None)[0]
+        tenants, keys, *_ = world.etld.statement(wh.ETLD + "take_portion.sql", "reservation", shard, 80, None)[0]
         world.etld.query("commit")
         taken.append(keys.strip("{}").split(",") if keys else [])
     assert [len(t) for t in taken] == [80, 80, 40, 0] and len(set(sum(taken, []))) == 200

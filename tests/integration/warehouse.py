@@ -133,7 +133,8 @@ def unit(conn, consumer, shard, max_events=10000, seed="seed", on_rebuild=None, 
         run("ensure_guest_keys", tenants, seed)
         touched_tenants, keys, *_ = run(f"append_{consumer}", batches, tenants, key_lo, key_hi)[0]
         keyed.append((touched_tenants, keys))
-    touched = run("take_touched", consumer, shard, max_events, portions, None)[0][:2] if consumer != "none" else [None, None]
+    take = "take_portion" if portions else "take_keys"
+    touched = run(take, consumer, shard, max_events, None)[0][:2] if consumer != "none" else [None, None]
     if touched[0] is not None:
         keyed.append(touched)
     for key_tenants, keys in keyed:

@@ -11,7 +11,11 @@
 -- rows: none
 insert into analytics_run.refresh_due as d
 	(tenant_id, projection, due_at, run_id, day_from, day_to, rows_upserted, rows_deleted, watermark, refreshed_at)
-select tenant_id, $1::text, now() + interval '10 s', 'run_' || analytics_run.ulid(), day_from, day_to, upserted, deleted,
+select tenant_id, $1::text, now() + interval '10 s', coalesce((
+		-- the row that is there keeps its own: making one is most of the work
+		select r.run_id
+		from analytics_run.refresh_due r
+		where r.tenant_id = t.tenant_id and r.projection = $1::text), 'run_' || analytics_run.ulid()), day_from, day_to, upserted, deleted,
 	coalesce((
 		select max(b.landed_at)
 		from unnest($7::text[], $8::timestamptz[]) as b (tenant_id, landed_at)

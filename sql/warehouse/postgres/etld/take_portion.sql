@@ -1,33 +1,21 @@
--- Takes keys that a dependency, a refresh or an operator has touched, oldest first: single ones, or a
--- portion of one row of kind `property` or `all`, which stands for many keys; what is left keeps its
--- place in the queue. Needs lock_unit; the statement that rebuilds must come after, so that it sees
--- whatever was committed with these rows.
+-- Takes a portion of one row of kind `property` or `all`, which stands for many keys that a dependency, a
+-- refresh or an operator has touched, the oldest first; what is left keeps its place in the queue. Needs
+-- lock_unit; the statement that rebuilds must come after, so that it sees whatever was committed with
+-- this row.
 -- $1 consumer text
 -- $2 shard integer
 -- $3 max_keys bigint
--- $4 portions boolean  a portion; else single keys
--- $5 tenant text       null = every tenant
--- rows: 1 (tenants text[], keys text[], job_id text, was_last boolean, beside boolean, has_beside boolean);
---   keys[i] of tenants[i], null when nothing is queued; job_id: whose portion it is, null when nobody
---   asked; was_last: nothing is left of that row; beside: it is to be built in the version beside the live
---   one alone; has_beside: there is such a version, which every key is also rebuilt in
+-- $4 tenant text  null = every tenant
+-- rows: 1 (tenants text[], keys text[], has_beside boolean, job_id text, was_last boolean, beside boolean);
+--   the first three as of take_keys.sql; job_id: whose portion it is, null when nobody asked; was_last:
+--   nothing is left of that row; beside: it is to be built in the version beside the live one alone
 with first as materialized (
 	select touch_id, tenant_id, kind, key, after_key, job_id, beside, since, until
 	from analytics_run.touched
-	where consumer = $1::text and shard = $2::integer and kind <> 'key' and $4::boolean
-		and ($5::text is null or tenant_id = $5::text)
+	where consumer = $1::text and shard = $2::integer and kind <> 'key'
+		and ($4::text is null or tenant_id = $4::text)
 	order by touch_id
 	limit 1
-), single as (
-	delete from analytics_run.touched
-	where touch_id = any (array(
-		select t.touch_id
-		from analytics_run.touched t
-		where t.consumer = $1::text and t.shard = $2::integer and t.kind = 'key' and not $4::boolean
-			and ($5::text is null or t.tenant_id = $5::text)
-		order by t.touch_id
-		limit $3::bigint))
-	returning tenant_id, key
 ), portion as materialized (
 	select f.touch_id, f.tenant_id, k.key
 	from first f
@@ -133,12 +121,10 @@ with first as materialized (
 	using progress p
 	where t.touch_id = p.touch_id and p.keys < $3::bigint
 ), taken as (
-	select distinct tenant_id, key from single
-	union
 	select tenant_id, key from portion
 )
 select array_agg(tenant_id order by tenant_id, key) as tenants, array_agg(key order by tenant_id, key) as keys,
+	exists (select from analytics_run.build where consumer = $1::text) as has_beside,
 	(select job_id from first) as job_id, coalesce((select p.keys < $3::bigint from progress p), false) as was_last,
-	coalesce((select beside from first), false) as beside,
-	exists (select from analytics_run.build where consumer = $1::text) as has_beside
+	coalesce((select beside from first), false) as beside
 from taken
