@@ -8,6 +8,10 @@
  * While there is a version of the tables beside the live one (warehouse migration 0017), keys are
  * rebuilt in both, and the portions of its build in that one alone.
  *
+ * A unit of a few keys runs on plans that the connection made once, because planning would be most
+ * of its work; one of many has each statement planned for its parameters (plan_for_few,
+ * plan_for_many).
+ *
  * Each step sends one pipeline and its on_* function chooses the next. Arrays travel from statement
  * to statement as literals; the unit's arena owns everything that outlives a result.
  */

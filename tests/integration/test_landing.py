@@ -108,6 +108,25 @@ def test_take_is_fair_and_bounded(world):
     assert wh.drain(world.etld) > 0 and world.value("select count(*) from analytics_run.delta") == "0"
 
 
+def test_what_was_taken_is_read_and_nothing_beside_it(world):
+    """Of a batch, the events of a tenant and a consumer."""
+    mine, other, when = ident("tnt", 1), ident("tnt", 2), "2024-01-01T00:00"
+    wh.land(world.ingestd, [event("reservation.cancelled", when, {}, mine, 1), event("payment.chargeback.won", when, {}, mine, 2),
+                            event("reservation.cancelled", when, {}, other, 3)])
+    batch, lo, hi = world.rows("select batch_id, min(key_lo), max(key_hi) from analytics_run.delta group by 1")[0]
+
+    def read(consumer, tenant, hi=hi):
+        return world.etld.query("select tenant_id, subject from events_raw.taken($1, array[$2::bigint], array[$3], $4, $5)",
+                                consumer, batch, tenant, lo, hi)
+
+    assert read("reservation", mine) == [[mine, "melmastoon.reservation.cancelled.v1"]]
+    assert read("payment", mine) == [[mine, "melmastoon.payment.chargeback.won.v1"]]
+    assert read("payment", other) == [] and read("reservation", mine, lo[:3]) == [] and read("reservation", mine, None) == []
+    with pytest.raises(PgError) as refused:
+        world.ingestd.query("select events_raw.taken('reservation', '{1}', '{t}', '0', 'Z')")
+    assert refused.value.sqlstate == "42501"
+
+
 def test_two_workers_and_one_key(world):
     rsv = ident("rsv", 1)
     shard = int(world.value("select analytics_run.shard_of($1)", TENANT))

@@ -47,15 +47,20 @@ def big_world(cluster):
     world.close()
 
 
+@pytest.mark.parametrize("plan", ("custom", "generic"))
 @pytest.mark.parametrize("statement", KEYS)
-def test_one_touched_key_reads_few_rows_by_indexes(big_world, statement):
+def test_one_touched_key_reads_few_rows_by_indexes(big_world, statement, plan):
+    """Planned for the key (as in units of many), and by a plan made once (as in units of a few)."""
     sql = (wh.SQL / wh.ETLD / f"{statement}.sql").read_text(encoding="utf-8")
     key = KEYS[statement].replace("\\", "\\\\").replace('"', '\\"')
     conn = big_world.etld
     conn.query("begin")
-    plan = json.loads(conn.query("explain (analyze, format json, timing off) " + sql, f"{{{TENANT}}}", f'{{"{key}"}}', 1, 1)[0][0])[0]["Plan"]
+    conn.query(f"set local plan_cache_mode = force_{plan}_plan")
+    conn.query(f"prepare rebuild as {sql}")
+    explained = conn.query(f"explain (analyze, format json, timing off) execute rebuild ('{{{TENANT}}}', '{{\"{key}\"}}', 1, 1)")
+    conn.query("deallocate rebuild")
     conn.query("rollback")
-    nodes, todo = [], [plan]
+    nodes, todo = [], [json.loads(explained[0][0])[0]["Plan"]]
     while todo:
         nodes.append(todo.pop())
         todo += nodes[-1].get("Plans", [])
