@@ -8,21 +8,15 @@
  * read-only transaction, which alone would have to hold. What the gate adds is no catalogs, no
  * settings, no locks, nothing that collects without bound, and a bound on what planning costs.
  *
- * Named parameters are written @name, as BigQuery has them; see gate_params.h.
+ * Named parameters are written @name; see gate_params.h and gate_bind.h.
  */
 #ifndef QUERYD_ADHOC_GATE_H
 #define QUERYD_ADHOC_GATE_H
 
+#include "queryd/adhoc/gate_names.h"
 #include "queryd/adhoc/gate_params.h"
 
 #define GATE_SQL_MAX ((size_t)16 * 1024)
-
-enum gate_relation {
-#define RELATION(name) GATE_##name,
-#include "queryd/adhoc/gate_names.def"
-#undef RELATION
-	GATE_RELATION_COUNT,
-};
 
 struct gate_statement {
 	const char *sql;      /* with $1, $2 … for the names; in the arena */
@@ -39,7 +33,5 @@ struct gate_refusal {
 /* 0, or -EINVAL with `why`. */
 int gate_check(struct slice sql, const struct gate_params *params, struct arena *a,
 	       struct gate_statement *ret, struct gate_refusal *why) MUST_CHECK;
-
-const char *gate_relation_name(enum gate_relation r);
 
 #endif

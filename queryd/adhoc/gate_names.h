@@ -1,0 +1,22 @@
+/* The names of gate_names.def: which a tenant's SQL may use, and which views it can read. */
+#ifndef QUERYD_ADHOC_GATE_NAMES_H
+#define QUERYD_ADHOC_GATE_NAMES_H
+
+#include "common/base.h"
+
+enum gate_relation {
+#define RELATION(name) GATE_##name,
+#include "queryd/adhoc/gate_names.def"
+#undef RELATION
+	GATE_RELATION_COUNT,
+};
+
+enum gate_list { GATE_FUNCTIONS, GATE_OPERATORS, GATE_TYPES, GATE_REFUSED_COLUMNS, GATE_CLOCKS };
+
+bool gate_listed(enum gate_list list, struct slice name);
+
+const char *gate_relation_name(enum gate_relation r);
+/* Bits of the view of that name and of those it is computed from; 0: there is none. */
+uint32_t gate_relation_find(struct slice name);
+
+#endif
