@@ -62,8 +62,7 @@ struct adhoc_job {
 	size_t ntables;
 	const char *table_list[1];
 	const char *values[GATE_PARAMS_MAX];
-	struct sql_stmt text, cursor, fetch; /* unnamed */
-	struct pgstmt reading;               /* of text, to be estimated */
+	struct sql_stmt cursor, fetch; /* unnamed */
 	struct cost_question cost;
 	int64_t charged;
 	struct pgstmt stmts[STMTS];
@@ -268,7 +267,8 @@ static void end_error(struct adhoc_job *j, const struct err *e)
 	if (strcmp(e->sqlstate, "42501") == 0) /* the gate let it pass: look at it */
 		log_error("ad-hoc query refused by the server", LOG_S("error", e->msg),
 			  LOG_S("tenant_id", j->tenant_id));
-	end_problem(j, code, detail, -1);
+	/* what is no SQL over these tables was read by the parser alone */
+	end_problem(j, code, detail, strncmp(e->sqlstate, "42", 2) == 0 ? 0 : -1);
 }
 
 static void on_result(void *arg, const struct pgresult *r, const struct err *e)
@@ -444,13 +444,8 @@ static void prepare(struct adhoc_job *j)
 	for (size_t i = 0; i < j->params.n; i++)
 		j->values[i] = j->params.v[i].value;
 	make_key(j);
-	j->text = (struct sql_stmt){"", (int)j->params.n, j->statement.sql};
-	j->reading = (struct pgstmt){&j->text, j->values};
-	j->cost = (struct cost_question){.tenant_id = j->tenant_id,
-					 .scope = j->scope,
-					 .stmts = &j->reading,
-					 .n = 1,
-					 .dry = j->dry_run};
+	j->cost = (struct cost_question){
+		.tenant_id = j->tenant_id, .reads = &j->statement.reads, .dry = j->dry_run};
 	j->cursor = (struct sql_stmt){"", (int)j->params.n,
 				      arena_printf(j->arena, CURSOR_HEAD "%s", j->statement.sql)};
 	j->fetch = (struct sql_stmt){

@@ -4,10 +4,23 @@
 #include <errno.h>
 #include <pg_query.h>
 
+#include "common/clock.h"
 #include "common/utf8.h"
+#include "queryd/adhoc/gate_reads.h"
 #include "queryd/adhoc/gate_walk.h"
 
 #define TREE_MAX ((size_t)4 << 20) /* of JSON; GATE_SQL_MAX of the worst text make 1 MiB */
+
+static bool find_reads(struct gate_walk *w, const struct gate_value *tree)
+{
+	const int64_t day_us = (int64_t)86400 * 1000 * 1000;
+	const struct gate_value *stmt = gate_value_first(gate_value_get(tree, "stmts"));
+
+	stmt = gate_value_get(gate_value_get(stmt, "stmt"), "SelectStmt");
+	return gate_reads_find(stmt, w->params, (int32_t)(clock_wall_us() / day_us),
+			       &w->out->reads) ||
+	       gate_refuse(w, NULL, "Tables and subqueries may be at most %d of each.", READS_MAX);
+}
 
 static bool check_tree(struct gate_walk *w, char *json)
 {
@@ -18,7 +31,7 @@ static bool check_tree(struct gate_walk *w, char *json)
 	if (len > TREE_MAX || gate_tree_read(json, len, &tree) < 0)
 		ok = gate_refuse(w, NULL, "The statement is nested too deeply.");
 	else
-		ok = gate_walk_tree(w, tree.values);
+		ok = gate_walk_tree(w, tree.values) && find_reads(w, tree.values);
 	gate_tree_clear(&tree);
 	return ok;
 }
@@ -57,7 +70,8 @@ int gate_check(struct slice sql, const struct gate_params *params, struct arena 
 {
 	struct gate_text text = {.sql = STRBUF_INIT};
 	struct gate_statement statement = {.relations = 0};
-	struct gate_walk w = {.text = &text, .given = sql, .out = &statement, .why = why};
+	struct gate_walk w = {
+		.text = &text, .given = sql, .params = params, .out = &statement, .why = why};
 	const char *what;
 	bool ok = false;
 

@@ -15,12 +15,14 @@
 
 #include "queryd/adhoc/gate_names.h"
 #include "queryd/adhoc/gate_params.h"
+#include "queryd/cost/reads.h"
 
 #define GATE_SQL_MAX ((size_t)16 * 1024)
 
 struct gate_statement {
 	const char *sql;      /* with $1, $2 … for the names; in the arena */
 	uint32_t relations;   /* bits of the views it reads, and of those behind them */
+	struct reads reads;   /* how much of them */
 	bool reads_the_clock; /* current_date and the like: not a function of the data alone */
 };
 

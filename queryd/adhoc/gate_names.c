@@ -47,6 +47,20 @@ static const struct {
 #include "queryd/adhoc/gate_names.def"
 };
 
+struct indexed {
+	enum gate_relation relation;
+	struct slice column;
+};
+
+static const struct indexed days[] = {
+#define DAY(relation, column) {GATE_##relation, SLICE_INIT(#column)},
+#include "queryd/adhoc/gate_names.def"
+};
+static const struct indexed keys[] = {
+#define KEY(relation, column) {GATE_##relation, SLICE_INIT(#column)},
+#include "queryd/adhoc/gate_names.def"
+};
+
 _Static_assert(GATE_RELATION_COUNT <= 32, "a relation is a bit");
 
 bool gate_listed(enum gate_list list, struct slice name)
@@ -76,4 +90,23 @@ uint32_t gate_relation_find(struct slice name)
 			bits |= 1U << derived[i].reads;
 	}
 	return bits;
+}
+
+static bool indexes(const struct indexed *of, size_t n, enum gate_relation r, struct slice column)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (of[i].relation == r && gate_same_name(of[i].column, column))
+			return true;
+	}
+	return false;
+}
+
+bool gate_relation_day(enum gate_relation r, struct slice column)
+{
+	return indexes(days, ARRAY_SIZE(days), r, column);
+}
+
+bool gate_relation_key(enum gate_relation r, struct slice column)
+{
+	return indexes(keys, ARRAY_SIZE(keys), r, column);
 }

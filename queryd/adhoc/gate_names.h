@@ -19,4 +19,8 @@ const char *gate_relation_name(enum gate_relation r);
 /* Bits of the view of that name and of those it is computed from; 0: there is none. */
 uint32_t gate_relation_find(struct slice name);
 
+/* Whether an index of the relation leads to a value of that column: a day, a key. */
+bool gate_relation_day(enum gate_relation r, struct slice column);
+bool gate_relation_key(enum gate_relation r, struct slice column);
+
 #endif

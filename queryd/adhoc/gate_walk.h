@@ -19,6 +19,7 @@ struct gate_cte {
 struct gate_walk {
 	const struct gate_text *text;
 	struct slice given; /* as the client wrote it */
+	const struct gate_params *params;
 	struct gate_statement *out;
 	struct gate_refusal *why;
 	struct gate_cte ctes[GATE_CTES_MAX];

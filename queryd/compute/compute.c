@@ -41,6 +41,7 @@ struct compute_job {
 	const struct request *request;
 	struct run run;
 	const char *tenant_id, *scope, *actor_id;
+	struct reads reads;
 	struct cost_question cost;
 	int64_t charged;
 	bool starting, ended; /* inside compute_run(), which frees it */
@@ -317,10 +318,8 @@ static void run_job(struct compute_job *j, struct tenant *n)
 	j->started_mono_us = clock_mono_us();
 	keep_lease(j);
 	run_statements(&j->run);
-	/* one that asks for what was known once may read other tables: planned as it is */
-	j->cost = (struct cost_question){
-		.tenant_id = j->tenant_id, .scope = j->scope, .frozen = j->request->as_of == NULL};
-	j->cost.stmts = run_reading(&j->run, &j->cost.n);
+	run_reads(&j->run, &j->reads);
+	j->cost = (struct cost_question){.tenant_id = j->tenant_id, .reads = &j->reads};
 	cost_admit(j->compute->st->cost, n, &j->cost, on_admitted, j);
 }
 

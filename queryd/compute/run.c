@@ -189,10 +189,36 @@ static size_t first_source(const struct run *run)
 	return QUERY_RESULT + FIRST_SOURCE + (run->request->currency != NULL);
 }
 
-const struct pgstmt *run_reading(const struct run *run, size_t *ret_n)
+/* There is room: READS_MAX is more than all sources, windows and years together. */
+static void read_days(struct reads *r, const char *table, int32_t from, int32_t to)
 {
-	*ret_n = run->nsources * run->nwindows;
-	return &run->stmts[first_source(run) - QUERY_RESULT];
+	struct read *add = reads_add(r, table, 0);
+
+	ASSERT(add != NULL);
+	add->from = from;
+	add->to = to;
+}
+
+void run_reads(const struct run *run, struct reads *ret)
+{
+	ret->nscopes = 0;
+	ret->n = 0;
+	(void)reads_scope(ret, READS_ONCE);
+	for (size_t i = 0; i < run->nsources * run->nwindows; i++) {
+		const struct source *s = run->sources[i / run->nwindows];
+		struct window w = run->windows[i % run->nwindows];
+
+		if (s->reach == REACH_ALL)
+			read_days(ret, s->tables[0], EXTENT_FIRST_DAY, EXTENT_LAST_DAY);
+		else
+			read_days(ret, s->tables[0], w.from, w.to);
+		if (s->reach == REACH_YEARS)
+			read_days(ret, s->tables[0], w.from - 364, w.to - 364);
+		if (s->tables[1] != NULL)
+			read_days(ret, s->tables[1], EXTENT_FIRST_DAY, EXTENT_LAST_DAY);
+	}
+	if (run->request->currency != NULL)
+		read_days(ret, RATES_TABLE, EXTENT_FIRST_DAY, run->windows[WINDOW_ASKED].to);
 }
 
 /* One result of a source on its way into the cells. */

@@ -7,6 +7,7 @@
 #define QUERYD_COMPUTE_RUN_H
 
 #include "common/pgconn.h"
+#include "queryd/cost/reads.h"
 #include "queryd/tenant/cache.h"
 #include "queryd/compute/cells.h"
 
@@ -43,8 +44,8 @@ void run_statements(struct run *run);
  * of exchange is missing: a sentence for the client. */
 int run_cells(const struct run *run, const struct pgresult *r, size_t max, struct arena *a,
 	      struct cells **ret, struct err *e) MUST_CHECK;
-/* The statements that read facts. */
-const struct pgstmt *run_reading(const struct run *run, size_t *ret_n);
+/* What the statements read. */
+void run_reads(const struct run *run, struct reads *ret);
 void run_report(const struct run *run, const struct pgresult *r, struct run_report *ret);
 
 #endif

@@ -234,6 +234,7 @@ struct looking {
 	struct arena *arena;
 	struct request *request;
 	struct run run;
+	struct reads reads;
 	struct cost_question cost;
 	bool partial;
 };
@@ -303,12 +304,9 @@ static void look(const struct call *c, const struct request *r, struct arena *a)
 		return;
 	}
 	run_prepare(&k->run, k->request, a);
-	run_statements(&k->run);
-	k->cost = (struct cost_question){.tenant_id = k->call.principal->tenant_id,
-					 .scope = k->call.principal->scope,
-					 .frozen = r->as_of == NULL,
-					 .dry = true};
-	k->cost.stmts = run_reading(&k->run, &k->cost.n);
+	run_reads(&k->run, &k->reads);
+	k->cost = (struct cost_question){
+		.tenant_id = k->call.principal->tenant_id, .reads = &k->reads, .dry = true};
 	cost_admit(c->st->cost, c->tenant, &k->cost, on_judged, k);
 }
 

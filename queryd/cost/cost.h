@@ -2,22 +2,22 @@
  * What a query costs: estimated before it runs, refused when that is too much, charged to the
  * tenant's budget, corrected by what was read, and logged.
  *
- * The estimate is the planner's: its total cost is in units of a page read at random, so bytes =
- * cost × 8192 / random_page_cost. A tenant's own SQL is planned for it each time, on the tenant's
- * own connection. Planning a frozen statement costs about as much as running it for a small tenant,
- * so for those a ceiling is kept: the statement over all of the tenant's history, planned once in
- * ten minutes. When the ceilings of a query are small, that is the estimate; the very statements
- * are planned only when they are not.
+ * The estimate is made of two things: what the question reads (reads.h), which its text says, and
+ * how much the tenant has of that (extent.h), counted from its own rows. So it is the same whatever
+ * the other tenants have, it costs no planning, and most often no round trip. The planner's own
+ * would move with the statistics of all tenants. What it leaves out are conditions on anything but
+ * days and keys, which the server looks at row by row: they make an answer smaller, not what is
+ * read.
  *
- * The estimate is never shown, only whether it is too much: the planner's statistics are of all
- * tenants together, and a figure that moves when they change tells about the others. What an
- * answer says it has read is counted while it runs, and is of the tenant's own rows.
+ * The estimate is not shown, only whether it is too much. What an answer says it has read is
+ * counted while it runs.
  */
 #ifndef QUERYD_COST_COST_H
 #define QUERYD_COST_COST_H
 
 #include "queryd/access.h"
 #include "queryd/cost/querylog.h"
+#include "queryd/cost/reads.h"
 
 struct cost;
 struct courier;
@@ -27,20 +27,16 @@ void cost_settle(struct cost *c, void (*fn)(void *arg), void *arg); /* before th
 void cost_stop(struct cost *c);
 void cost_free(struct cost *c); /* after every query has ended; NULL is fine for both */
 
-#define COST_STMTS_MAX 32
-
 /* Borrowed until fn. */
 struct cost_question {
-	const char *tenant_id, *scope;
-	const struct pgstmt *stmts; /* that read the tenant's rows */
-	size_t n;
-	bool frozen; /* statements of sql/, with the parameters of sources (parts.h) */
-	bool dry;    /* it will not run: nothing is charged */
+	const char *tenant_id;
+	const struct reads *reads;
+	bool dry; /* it will not run: nothing is charged */
 };
 
 /* verdict PROBLEM_COUNT: it may run, and `charged` is to be given to cost_end; else QUERY_BYTE_CAP_
- * EXCEEDED, BUDGET_EXCEEDED or UNAVAILABLE with a sentence. e: the statements could not be planned,
- * and the verdict says nothing. Called once, also from inside the call. */
+ * EXCEEDED, BUDGET_EXCEEDED or UNAVAILABLE with a sentence. e: what the tenant has could not be
+ * read, and the verdict says nothing. Called once, also from inside the call. */
 typedef void (*cost_fn)(void *arg, enum problem_code verdict, const char *detail, int64_t charged,
 			const struct err *e);
 /* The tenant was found in this turn. */

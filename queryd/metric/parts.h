@@ -18,12 +18,20 @@
 #define SOURCE_COUNT       12
 #define SOURCE_PARTS_MAX   8
 
+/* Which days of its first table a source reads; of the others, all rows. */
+enum source_reach {
+	REACH_WINDOW,
+	REACH_YEARS, /* the window, and the one 364 days before */
+	REACH_ALL,   /* no index leads to what it looks for */
+};
+
 struct source {
 	const char *name;
 	const struct sql_stmt *stmt;
 	const char *tables[3]; /* curated tables it reads, ended by NULL: versions and lineage */
 	unsigned dimensions;   /* DIM_BIT of those it can group by */
 	int nparts;            /* after them the statement has one more column: rows read */
+	enum source_reach reach;
 };
 
 struct part {

@@ -1,0 +1,183 @@
+/* Known extents, a slot for each hash of a tenant; see extent.h. */
+#include "queryd/cost/extent.h"
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "common/timestamp.h"
+#include "common/xalloc.h"
+#include "queryd/tenant/query.h"
+#include "sql_gen.h"
+
+#define READING_MAGIC OBJ_MAGIC('x')
+#define SLOTS         1024 /* a tenant takes the place of another with the same hash */
+#define KNOWN_MS      60000
+#define NAME_MAX_LEN  63
+
+/* The calendar is the same for all, and a block of it holds 64 days (tenant_views.blocks_read). */
+#define CALENDAR          "dim_calendar"
+#define CALENDAR_FROM     14610 /* 2010-01-01 */
+#define CALENDAR_TO       25932 /* 2040-12-31 */
+#define CALENDAR_IN_BLOCK 64.0
+
+struct extent_row {
+	char table[NAME_MAX_LEN + 1];
+	int32_t month;
+	int64_t rows;
+};
+
+struct extent {
+	size_t n;
+	struct extent_row rows[]; /* those of a table together */
+};
+
+struct slot {
+	char *tenant_id;
+	int64_t known_ms;
+	struct extent *extent;
+};
+
+struct extents {
+	struct slot slots[SLOTS];
+};
+
+struct reading {
+	unsigned magic;
+	struct extents *extents;
+	char *tenant_id;
+	struct pgstmt stmt;
+	extent_fn fn;
+	void *arg;
+};
+
+static struct slot *slot_of(struct extents *x, const char *tenant_id)
+{
+	return &x->slots[hash_fast(slice_of(tenant_id)) % SLOTS];
+}
+
+static void set_row(struct extent_row *row, struct slice table, int64_t month, int64_t rows)
+{
+	ASSERT(table.len <= NAME_MAX_LEN);
+	memcpy(row->table, table.ptr, table.len);
+	row->month = (int32_t)month;
+	row->rows = rows;
+}
+
+static struct extent *new_extent(size_t n)
+{
+	struct extent *e = xcalloc(1, sizeof(*e) + n * sizeof(e->rows[0]));
+
+	e->n = n;
+	return e;
+}
+
+struct extent *extent_of(const struct extent_month *months)
+{
+	struct extent *e;
+	size_t n = 0;
+
+	while (months[n].table != NULL)
+		n++;
+	e = new_extent(n);
+	for (size_t i = 0; i < n; i++)
+		set_row(&e->rows[i], slice_of(months[i].table), months[i].month, months[i].rows);
+	return e;
+}
+
+void extent_free(struct extent *e)
+{
+	free(e);
+}
+
+static void on_read(void *arg, const struct pgresult *r, const struct err *err)
+{
+	struct reading *d = arg;
+	struct extent *e = NULL;
+	struct slot *s;
+
+	OBJ_CHECK(d, READING_MAGIC);
+	if (err == NULL) {
+		e = new_extent(pgresult_rows(r, QUERY_RESULT));
+		for (size_t i = 0; i < e->n; i++)
+			set_row(&e->rows[i], pgresult_slice(r, QUERY_RESULT, i, 0),
+				pgresult_i64(r, QUERY_RESULT, i, 1),
+				pgresult_i64(r, QUERY_RESULT, i, 2));
+		s = slot_of(d->extents, d->tenant_id);
+		free(s->tenant_id);
+		extent_free(s->extent);
+		*s = (struct slot){xstrdup(d->tenant_id), clock_mono_ms(), e};
+	}
+	d->fn(d->arg, e, err);
+	free(d->tenant_id);
+	d->magic = 0;
+	free(d);
+}
+
+void extents_get(struct extents *x, struct tenant *n, const char *tenant_id, extent_fn fn,
+		 void *arg)
+{
+	const struct slot *s = slot_of(x, tenant_id);
+	struct reading *d;
+
+	if (s->tenant_id != NULL && strcmp(s->tenant_id, tenant_id) == 0 &&
+	    clock_mono_ms() - s->known_ms < KNOWN_MS) {
+		fn(arg, s->extent, NULL);
+		return;
+	}
+	d = xcalloc(1, sizeof(*d));
+	*d = (struct reading){.magic = READING_MAGIC,
+			      .extents = x,
+			      .tenant_id = xstrdup(tenant_id),
+			      .stmt = {&SQL_queryd_read_extents, NULL},
+			      .fn = fn,
+			      .arg = arg};
+	/* of the whole tenant, whatever the user sees of it: so much is read before that is looked
+	 * at */
+	(void)tenant_query(n, "all", &d->stmt, 1, on_read, d);
+}
+
+/* ---- rows */
+
+static int32_t first_day(int32_t month)
+{
+	return timestamp_days((struct civil_date){1970 + month / 12, 1 + month % 12, 1});
+}
+
+static double days_of(int32_t from, int32_t to, int32_t first, int32_t last)
+{
+	double a = from > first ? from : first, b = to < last ? to : last;
+
+	return b < a ? 0 : b - a + 1;
+}
+
+double extent_rows(const struct extent *e, const char *table, int32_t from, int32_t to)
+{
+	double rows = 0;
+
+	if (strcmp(table, CALENDAR) == 0)
+		return days_of(from, to, CALENDAR_FROM, CALENDAR_TO) / CALENDAR_IN_BLOCK;
+	for (size_t i = 0; i < e->n; i++) {
+		const struct extent_row *r = &e->rows[i];
+		int32_t first, last;
+
+		if (strcmp(r->table, table) != 0)
+			continue;
+		first = first_day(r->month);
+		last = first_day(r->month + 1) - 1;
+		rows += (double)r->rows * days_of(from, to, first, last) / (last - first + 1);
+	}
+	return rows;
+}
+
+struct extents *extents_new(void)
+{
+	return xcalloc(1, sizeof(struct extents));
+}
+
+void extents_free(struct extents *x)
+{
+	for (size_t i = 0; x != NULL && i < SLOTS; i++) {
+		free(x->slots[i].tenant_id);
+		extent_free(x->slots[i].extent);
+	}
+	free(x);
+}

@@ -1,0 +1,40 @@
+/*
+ * How many rows a tenant has, by table and month: what the cost of its queries is estimated from.
+ * The figures are of its own rows, counted by tenant_views.extents(), and known for a minute. The
+ * planner's are not used: it estimates from the statistics of all tenants together, and then what
+ * is refused would tell one tenant about the others.
+ */
+#ifndef QUERYD_COST_EXTENT_H
+#define QUERYD_COST_EXTENT_H
+
+#include "queryd/tenant/tenants.h"
+
+struct extents; /* those that are known */
+struct extent;  /* one tenant's */
+
+struct extents *extents_new(void) MUST_CHECK;
+void extents_free(struct extents *x); /* after every query has ended; NULL is fine */
+
+/* `e` is borrowed for the call; NULL with the error. Called once, also from inside extents_get().
+ */
+typedef void (*extent_fn)(void *arg, const struct extent *e, const struct err *err);
+/* The tenant was found in this turn. */
+void extents_get(struct extents *x, struct tenant *n, const char *tenant_id, extent_fn fn,
+		 void *arg);
+
+#define EXTENT_FIRST_DAY INT32_MIN
+#define EXTENT_LAST_DAY  INT32_MAX
+
+/* Rows of a table on the days from..to, a month's spread evenly over it. */
+double extent_rows(const struct extent *e, const char *table, int32_t from, int32_t to);
+
+/* For tests: of the table's rows by month; ends with table NULL. */
+struct extent_month {
+	const char *table;
+	int32_t month; /* since January 1970 */
+	int64_t rows;
+};
+struct extent *extent_of(const struct extent_month *months) MUST_CHECK;
+void extent_free(struct extent *e);
+
+#endif
