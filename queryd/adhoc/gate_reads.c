@@ -327,8 +327,9 @@ static void find_sublinks(struct finder *f, const struct place *p, const struct 
 
 /* ---- a SELECT */
 
-/* Rows after which a SELECT of one view has enough; 0: it wants all. Rows come in the order of the
- * days, or in none that was asked for. */
+/* Rows after which a SELECT of one view has enough; 0: it wants all. In the order of days they come
+ * by an index only where there are many, so that fewer than a page of an answer are not counted on.
+ */
 static double enough(const struct finder *f, const struct place *p, const struct gate_value *select)
 {
 	static const char *const wholes[] = {"groupClause", "havingClause", "distinctClause",
@@ -357,7 +358,8 @@ static double enough(const struct finder *f, const struct place *p, const struct
 	}
 	limit = gate_value_get(gate_value_get(select, "limitCount"), "A_Const");
 	limit = gate_value_get(gate_value_get(limit, "ival"), "ival");
-	if (limit != NULL && num_i64(limit->text, 0, INT32_MAX, &n) == 0 && (double)n < ROWS_ASKED)
+	if (limit != NULL && gate_value_count(sort) == 0 &&
+	    num_i64(limit->text, 0, INT32_MAX, &n) == 0 && (double)n < ROWS_ASKED)
 		return (double)n + 1;
 	return p->scope == 0 ? ROWS_ASKED : 0;
 }

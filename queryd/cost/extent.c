@@ -3,7 +3,6 @@
 
 #include "common/clock.h"
 #include "common/hash.h"
-#include "common/timestamp.h"
 #include "common/xalloc.h"
 #include "queryd/tenant/query.h"
 #include "sql_gen.h"
@@ -11,7 +10,6 @@
 #define READING_MAGIC OBJ_MAGIC('x')
 #define SLOTS         1024 /* a tenant takes the place of another with the same hash */
 #define KNOWN_MS      60000
-#define NAME_MAX_LEN  63
 
 /* The calendar is the same for all, and a block of it holds 64 days (tenant_views.blocks_read). */
 #define CALENDAR          "dim_calendar"
@@ -19,15 +17,9 @@
 #define CALENDAR_TO       25932 /* 2040-12-31 */
 #define CALENDAR_IN_BLOCK 64.0
 
-struct extent_row {
-	char table[NAME_MAX_LEN + 1];
-	int32_t month;
-	int64_t rows;
-};
-
 struct extent {
 	size_t n;
-	struct extent_row rows[]; /* those of a table together */
+	struct extent_span spans[];
 };
 
 struct slot {
@@ -54,38 +46,42 @@ static struct slot *slot_of(struct extents *x, const char *tenant_id)
 	return &x->slots[hash_fast(slice_of(tenant_id)) % SLOTS];
 }
 
-static void set_row(struct extent_row *row, struct slice table, int64_t month, int64_t rows)
-{
-	ASSERT(table.len <= NAME_MAX_LEN);
-	memcpy(row->table, table.ptr, table.len);
-	row->month = (int32_t)month;
-	row->rows = rows;
-}
-
 static struct extent *new_extent(size_t n)
 {
-	struct extent *e = xcalloc(1, sizeof(*e) + n * sizeof(e->rows[0]));
+	struct extent *e = xcalloc(1, sizeof(*e) + n * sizeof(e->spans[0]));
 
 	e->n = n;
 	return e;
 }
 
-struct extent *extent_of(const struct extent_month *months)
+struct extent *extent_new(const struct extent_span *spans, size_t n)
 {
-	struct extent *e;
-	size_t n = 0;
+	struct extent *e = new_extent(n);
 
-	while (months[n].table != NULL)
-		n++;
-	e = new_extent(n);
-	for (size_t i = 0; i < n; i++)
-		set_row(&e->rows[i], slice_of(months[i].table), months[i].month, months[i].rows);
+	memcpy(e->spans, spans, n * sizeof(spans[0]));
 	return e;
 }
 
 void extent_free(struct extent *e)
 {
 	free(e);
+}
+
+static struct extent *read_extent(const struct pgresult *r)
+{
+	struct extent *e = new_extent(pgresult_rows(r, QUERY_RESULT));
+
+	for (size_t i = 0; i < e->n; i++) {
+		struct slice table = pgresult_slice(r, QUERY_RESULT, i, 0);
+		struct extent_span *s = &e->spans[i];
+
+		ASSERT(table.len < sizeof(s->table));
+		memcpy(s->table, table.ptr, table.len);
+		s->first = (int32_t)pgresult_i64(r, QUERY_RESULT, i, 1);
+		s->last = (int32_t)pgresult_i64(r, QUERY_RESULT, i, 2);
+		s->rows = pgresult_i64(r, QUERY_RESULT, i, 3);
+	}
+	return e;
 }
 
 static void on_read(void *arg, const struct pgresult *r, const struct err *err)
@@ -96,11 +92,7 @@ static void on_read(void *arg, const struct pgresult *r, const struct err *err)
 
 	OBJ_CHECK(d, READING_MAGIC);
 	if (err == NULL) {
-		e = new_extent(pgresult_rows(r, QUERY_RESULT));
-		for (size_t i = 0; i < e->n; i++)
-			set_row(&e->rows[i], pgresult_slice(r, QUERY_RESULT, i, 0),
-				pgresult_i64(r, QUERY_RESULT, i, 1),
-				pgresult_i64(r, QUERY_RESULT, i, 2));
+		e = read_extent(r);
 		s = slot_of(d->extents, d->tenant_id);
 		free(s->tenant_id);
 		extent_free(s->extent);
@@ -137,11 +129,6 @@ void extents_get(struct extents *x, struct tenant *n, const char *tenant_id, ext
 
 /* ---- rows */
 
-static int32_t first_day(int32_t month)
-{
-	return timestamp_days((struct civil_date){1970 + month / 12, 1 + month % 12, 1});
-}
-
 static double days_of(int32_t from, int32_t to, int32_t first, int32_t last)
 {
 	double a = from > first ? from : first, b = to < last ? to : last;
@@ -156,14 +143,11 @@ double extent_rows(const struct extent *e, const char *table, int32_t from, int3
 	if (strcmp(table, CALENDAR) == 0)
 		return days_of(from, to, CALENDAR_FROM, CALENDAR_TO) / CALENDAR_IN_BLOCK;
 	for (size_t i = 0; i < e->n; i++) {
-		const struct extent_row *r = &e->rows[i];
-		int32_t first, last;
+		const struct extent_span *s = &e->spans[i];
 
-		if (strcmp(r->table, table) != 0)
-			continue;
-		first = first_day(r->month);
-		last = first_day(r->month + 1) - 1;
-		rows += (double)r->rows * days_of(from, to, first, last) / (last - first + 1);
+		if (strcmp(s->table, table) == 0)
+			rows += (double)s->rows * days_of(from, to, s->first, s->last) /
+				days_of(s->first, s->last, s->first, s->last);
 	}
 	return rows;
 }

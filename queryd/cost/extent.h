@@ -1,5 +1,5 @@
 /*
- * How many rows a tenant has, by table and month: what the cost of its queries is estimated from.
+ * How many rows a tenant has, and on which days: what the cost of its queries is estimated from.
  * The figures are of its own rows, counted by tenant_views.extents(), and known for a minute. The
  * planner's are not used: it estimates from the statistics of all tenants together, and then what
  * is refused would tell one tenant about the others.
@@ -25,16 +25,16 @@ void extents_get(struct extents *x, struct tenant *n, const char *tenant_id, ext
 #define EXTENT_FIRST_DAY INT32_MIN
 #define EXTENT_LAST_DAY  INT32_MAX
 
-/* Rows of a table on the days from..to, a month's spread evenly over it. */
+/* Rows of a table on the days from..to, those of a span spread evenly over it. */
 double extent_rows(const struct extent *e, const char *table, int32_t from, int32_t to);
 
-/* For tests: of the table's rows by month; ends with table NULL. */
-struct extent_month {
-	const char *table;
-	int32_t month; /* since January 1970 */
+/* Rows between two days that have some; a table has many. */
+struct extent_span {
+	char table[64];
+	int32_t first, last;
 	int64_t rows;
 };
-struct extent *extent_of(const struct extent_month *months) MUST_CHECK;
+struct extent *extent_new(const struct extent_span *spans, size_t n) MUST_CHECK; /* copies them */
 void extent_free(struct extent *e);
 
 #endif

@@ -10,12 +10,13 @@ instead of a verdict. The stack is private, new for each part, and durable (prof
 full_page_writes and synchronous_commit are on).
 
 The table goes to standard output and to build/bench.md. Environment:
-  BENCH="ingest push"  parts, of: parser ingest push fair dedupe gate history flow backfill together; else all
+  BENCH="ingest push"  parts, of: parser ingest push fair dedupe gate history flow backfill cost together; else all
   BENCH_EVENTS=FILE    NDJSON events instead of simulated ones
   BENCH_COUNT=150000   how many to simulate
   BENCH_KEYS=10000000  keys that exist before dedupe is measured
   BENCH_HISTORY=2000000, BENCH_TENANTS=300  reservation events, and whose, before a delta is rebuilt
   BENCH_STAYS=200      of each of the 50 tenants that are backfilled
+  BENCH_COST_RESERVATIONS=1000, BENCH_COST_TENANTS=6  reservations, and whose, before estimates are measured
   BENCH_ROUNDS=5, BENCH_SECONDS=5 (of each wrk)
 Exit: 0 measured, whatever came out; 1 an answer was wrong, so that no figure would mean anything.
 """
@@ -30,6 +31,7 @@ sys.dont_write_bytecode = True
 import context as cx  # noqa: E402
 import answers  # noqa: E402
 import backfill  # noqa: E402
+import cost  # noqa: E402
 import history  # noqa: E402
 import inside  # noqa: E402
 import ingest  # noqa: E402
@@ -64,6 +66,7 @@ PARTS = {
     "history": history.bench_history,
     "flow": visible.bench_flow,
     "backfill": backfill.bench_backfill,
+    "cost": cost.bench_cost,
     "together": together,
 }
 

@@ -106,6 +106,80 @@ def test_what_was_read_is_what_is_charged(stack):
         tenant.tenant) == [[str(read), "8"]])
 
 
+def test_a_dry_run_gives_nothing_back(stack):
+    """It was charged nothing. Corrected by its estimate, it would make the budget larger."""
+    tenant = hotel_of(stack, "dry")
+    asker = Asker(stack, tenant)
+    read = asker.sql().json()["bytesScanned"]
+    wait_until(lambda: asker.budget()["bytesUsed"] == read > 0)
+    for _ in range(3):
+        assert asker.sql(dryRun=True).status == asker.metric(dry=True).status == 200
+        assert asker.ask("POST", "/queries:run", {"sql": "select no_such_column from fact_room_night"}).status == 422
+    assert asker.budget()["bytesUsed"] == read
+
+
+# What is read of the rows of hotel_of(): all of them, some days of them, for each of others, as many as are asked for.
+ESTIMATED = [
+    {"query": {"metrics": ["rooms_sold"], "dateRange": {"from": "2024-03-01", "to": "2024-03-31"}}},
+    {"query": {"metrics": ["occupancy_pct", "adr", "cancellation_rate"], "dateRange": {"from": "2024-03-05", "to": "2024-03-11"},
+               "granularity": "day", "compareTo": "previous_period"}},
+    {"sql": SQL},
+    {"sql": "select stay_date from fact_room_night limit 5"},
+    {"sql": "select channel, count(*) as n from fact_reservation where arrival_date between '2024-03-10' and '2024-03-20' group by 1"},
+    {"sql": "select count(*) as n from fact_room_night n join fact_reservation r on r.reservation_id = n.reservation_id"},
+    {"sql": "select p.name, (select count(*) from fact_room_night n where n.property_id = p.property_id) as n from dim_property p"},
+]
+# a hundred times what hotel_of() has, of another tenant, on the same days
+NEIGHBOUR = """
+insert into analytics_curated.fact_reservation_v1 (tenant_id, reservation_id, channel, status, arrival_date, departure_date, booked_at,
+    rooms, room_revenue_micro, modifications, last_event_at, night_rows, _batch_id, _updated_at)
+select $1, 'rsv_' || n, 'direct', 'checked_in', date '2024-03-01' + n % 28, date '2024-03-03' + n % 28, now(), 1, 0, 0, now(), 2, 1, now()
+from generate_series(1, 4000) n;
+insert into analytics_curated.fact_room_night_v1 (tenant_id, reservation_id, item_id, stay_date, channel, kind, state,
+    rate_micro, currency, booked_at, lead_time_days, _batch_id, _updated_at)
+select $1, 'rsv_' || n, 'i' || k, date '2024-03-01' + n % 28 + k, 'direct', 'sold', 'in_house', 1000000, 'USD', now(), 1, 1, now()
+from generate_series(1, 4000) n cross join generate_series(0, 1) k;
+analyze analytics_curated.fact_reservation_v1;
+analyze analytics_curated.fact_room_night_v1;
+"""
+
+
+def estimates(stack, tenant):
+    """What a process that knows nothing yet charges for each of ESTIMATED, and what was read of it."""
+    def counted(url):
+        text = http_request("GET", url + "/metrics").body.decode()
+        return int(float(re.search(r"^query_estimated_bytes_total (\S+)$", text, re.M)[1]))
+
+    found = []
+    with another_queryd(stack, redis_url="redis://127.0.0.1:1") as url:  # every answer is computed
+        asker = Asker(stack, tenant, url)
+        for body in ESTIMATED:
+            before = counted(url)
+            answer = asker.ask("POST", "/queries:run", body)
+            assert answer.status == 200, answer
+            found.append((counted(url) - before, answer.json()["bytesScanned"]))
+    return found
+
+
+def test_an_estimate_knows_one_tenant(stack):
+    """Whatever the others have, what would be refused is the same; and it is what is read, give or take."""
+    tenant, other = hotel_of(stack, "estimated"), hotel_of(stack, "large neighbour")
+    stack.query("analyze")
+    before = estimates(stack, tenant)
+    for estimate, read in before:
+        assert 0 < read and 0.5 <= estimate / read <= 2, before
+    for statement in NEIGHBOUR.strip().rstrip(";").split(";\n"):
+        stack.query(statement, *[other.tenant] * ("$1" in statement))
+    assert [estimate for estimate, _ in estimates(stack, tenant)] == [estimate for estimate, _ in before]
+    # a day later, so to speak, of more rows of its own
+    tenant.events.clear()
+    for n in range(40, 80):
+        tenant.stay("p", n, f"2024-03-{n % 28 + 1:02d}", 2, then=STAYED)
+    tenant.send(stack)
+    after = estimates(stack, tenant)
+    assert after[2][0] == 2 * before[2][0] and after[2][1] == 2 * before[2][1]
+
+
 def test_only_owners_see_the_budget(stack):
     hotel = Hotel("nothing read")
     for role in ("tenant.admin", "manager", "staff"):

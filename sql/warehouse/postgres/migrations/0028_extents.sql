@@ -3,42 +3,44 @@
 
 set local role analytics_owner;
 
--- Of the calling tenant, for who may see all of its properties: rows by month (months since 1970; of a
--- table without days all are in month 0). Profiles where they are clean; the days that are marked dirty
--- are counted, of a table at most 200,000 rows: that many are past what a query may read.
+-- Of the calling tenant, for who may see all of its properties: the rows of each month, and the first and
+-- last day that has any (of a table without days all are on 1970-01-01). Profiles where they are clean; the
+-- days that are marked dirty are counted, of a table at most 200,000 rows: that many are past what a query
+-- may read.
 create function tenant_views.extents()
-returns table (table_name text, month integer, rows bigint)
+returns table (table_name text, first_day date, last_day date, rows bigint)
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
 	tenant constant text := left(session_user::text, 30);
-	month_of constant text := '(extract(year from %1$s)::integer - 1970) * 12 + extract(month from %1$s)::integer - 1';
 	dirty record;
 begin
 	if tenant_views.scope() <> '{*}' then
 		return;
 	end if;
-	return query execute format('select p.table_name, ' || month_of || ', sum(p.rows)::bigint
+	return query
+		select p.table_name, min(p.day), max(p.day), sum(p.rows)::bigint
 		from analytics_run.profile p
-		where p.tenant_id = $1 collate "C" and not exists (
+		where p.tenant_id = tenant collate "C" and p.rows > 0 and not exists (
 			select from analytics_run.profile_dirty d
 			where d.tenant_id = p.tenant_id and d.table_name = p.table_name and d.day = p.day)
-		group by 1, 2', 'p.day') using tenant;
+		group by p.table_name, date_trunc('month', p.day);
 	for dirty in
 		select v.table_name, v.day_column from analytics_run.version v
 		where exists (
 			select from analytics_run.profile_dirty d
 			where d.tenant_id = tenant collate "C" and d.table_name = v.table_name)
 	loop
-		return query execute format('select %L, ' || format(month_of, 'f.day') || ', count(*) from (
+		return query execute format('
+			select $2, min(f.day), max(f.day), count(*) from (
 				select %s as day from analytics_curated.%I t
 				where t.tenant_id = $1 collate "C" %s
 				limit 200000) f
-			group by 2',
-			dirty.table_name, coalesce('t.' || quote_ident(dirty.day_column), 'date ''1970-01-01'''), dirty.table_name,
+			group by date_trunc(''month'', f.day)',
+			coalesce('t.' || quote_ident(dirty.day_column), 'date ''1970-01-01'''), dirty.table_name,
 			'and t.' || quote_ident(dirty.day_column) || ' in (
 				select d.day from analytics_run.profile_dirty d
-				where d.tenant_id = $1 collate "C" and d.table_name = ' || quote_literal(dirty.table_name) || ')')
-			using tenant;
+				where d.tenant_id = $1 collate "C" and d.table_name = $2)')
+			using tenant, dirty.table_name;
 	end loop;
 end
 $$;

@@ -1,6 +1,7 @@
 -- How many rows the tenant has, by table and month; see tenant_views.extents().
--- rows: one per table and month (table_name, month: since January 1970, rows), each table's together, by month
-select e.table_name, e.month, pg_catalog.sum(e.rows)::bigint as rows
-  from tenant_views.extents() e
- group by e.table_name, e.month
- order by e.table_name collate "C", e.month;
+-- rows: one or two per table and month (table_name; first_day and last_day: days since 1970; rows)
+select e.table_name,
+       e.first_day - date '1970-01-01' as first_day,
+       e.last_day - date '1970-01-01' as last_day,
+       e.rows
+  from tenant_views.extents() e;
