@@ -1,5 +1,5 @@
--- How many rows the tenant has, by table and month; see tenant_views.extents().
--- rows: one or two per table and month (table_name; first_day and last_day: days since 1970; rows)
+-- How many rows the tenant has, by table and 30 days; see tenant_views.extents().
+-- rows: one or two per table and 30 days (table_name; first_day and last_day: days since 1970; rows)
 select e.table_name,
        e.first_day - date '1970-01-01' as first_day,
        e.last_day - date '1970-01-01' as last_day,
