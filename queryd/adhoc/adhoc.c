@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/xalloc.h"
+#include "queryd/adhoc/adhoc_refusal.h"
 #include "queryd/adhoc/adhoc_result.h"
 #include "queryd/compute/answer.h"
 #include "queryd/cost/budget.h"
@@ -80,54 +81,6 @@ struct adhoc {
 	struct metric_family *outcomes;
 	struct metric *seconds, *bytes;
 };
-
-/* ---- what the server's refusal means to who wrote the statement. First match wins. */
-
-static const struct {
-	const char *prefix;
-	enum problem_code code;
-	const char *detail;
-} refusals[] = {
-	{"42703", PROBLEM_QUERY_REJECTED, "A column that it names does not exist."},
-	{"42702", PROBLEM_QUERY_REJECTED, "A column name is ambiguous; name its table."},
-	{"42803", PROBLEM_QUERY_REJECTED,
-	 "A column must be grouped by or stand in an aggregate; aggregates are not nested."},
-	{"42804", PROBLEM_QUERY_REJECTED, "Types do not fit together."},
-	{"42846", PROBLEM_QUERY_REJECTED, "A cast between these types is not possible."},
-	{"42883", PROBLEM_QUERY_REJECTED, "A function or operator does not take these types."},
-	{"42725", PROBLEM_QUERY_REJECTED,
-	 "A function or operator is ambiguous; cast its arguments."},
-	{"42P18", PROBLEM_QUERY_REJECTED, "The type of a value cannot be told; cast it."},
-	{"42501", PROBLEM_QUERY_REJECTED, "It reads something that is not the tenant's."},
-	{"42", PROBLEM_QUERY_REJECTED, "It is not valid SQL over these tables."},
-	{"22", PROBLEM_QUERY_REJECTED,
-	 "A value is out of range or has the wrong form, for example a division by zero."},
-	{"21", PROBLEM_QUERY_REJECTED, "A subquery that stands for a value gave several rows."},
-	{"0A", PROBLEM_QUERY_REJECTED, "It uses a form that is not supported."},
-	{"54", PROBLEM_QUERY_REJECTED, "It is too complex."},
-	{"53400", PROBLEM_QUERY_REJECTED, "It needs more temporary space than is allowed."},
-	{"57014", PROBLEM_QUERY_TIMEOUT, "The query took too long."},
-};
-
-static enum problem_code refusal_of(const struct err *e, const char **ret_detail)
-{
-	if (e->code == -E2BIG) {
-		*ret_detail = "The result is too large: ask for fewer or shorter rows.";
-		return PROBLEM_QUERY_REJECTED;
-	}
-	if (e->code == -ETIMEDOUT) {
-		*ret_detail = "The query took too long.";
-		return PROBLEM_QUERY_TIMEOUT;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
-		if (strncmp(e->sqlstate, refusals[i].prefix, strlen(refusals[i].prefix)) == 0) {
-			*ret_detail = refusals[i].detail;
-			return refusals[i].code;
-		}
-	}
-	*ret_detail = "The query cannot be answered right now.";
-	return PROBLEM_UNAVAILABLE;
-}
 
 /* ---- turns */
 
@@ -262,7 +215,7 @@ static void answer(struct adhoc_job *j, const struct pgresult *r)
 static void end_error(struct adhoc_job *j, const struct err *e)
 {
 	const char *detail;
-	enum problem_code code = refusal_of(e, &detail);
+	enum problem_code code = adhoc_refusal(e, &detail);
 
 	if (strcmp(e->sqlstate, "42501") == 0) /* the gate let it pass: look at it */
 		log_error("ad-hoc query refused by the server", LOG_S("error", e->msg),
