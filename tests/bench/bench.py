@@ -11,12 +11,14 @@ full_page_writes and synchronous_commit are on).
 
 The table goes to standard output and to build/bench.md. Environment:
   BENCH="ingest push"  parts, of: parser ingest push fair dedupe gate history flow backfill cost together; else all
+                       and slo, which runs only when it is named
   BENCH_EVENTS=FILE    NDJSON events instead of simulated ones
   BENCH_COUNT=150000   how many to simulate
   BENCH_KEYS=10000000  keys that exist before dedupe is measured
   BENCH_HISTORY=2000000, BENCH_TENANTS=300  reservation events, and whose, before a delta is rebuilt
   BENCH_STAYS=200      of each of the 50 tenants that are backfilled
   BENCH_COST_RESERVATIONS=1000, BENCH_COST_TENANTS=6  reservations, and whose, before estimates are measured
+  BENCH_SLO_TENANTS=200, BENCH_SLO_NIGHTS=600000  what slo is measured on; full size: slo.py
   BENCH_ROUNDS=5, BENCH_SECONDS=5 (of each wrk)
 Exit: 0 measured, whatever came out; 1 an answer was wrong, so that no figure would mean anything.
 """
@@ -37,6 +39,7 @@ import inside  # noqa: E402
 import ingest  # noqa: E402
 import parser  # noqa: E402
 import processes  # noqa: E402
+import slo  # noqa: E402
 import visible  # noqa: E402
 from samples import the_events  # noqa: E402
 from table import Table, Wrong  # noqa: E402
@@ -69,6 +72,7 @@ PARTS = {
     "cost": cost.bench_cost,
     "together": together,
 }
+ASKED_FOR = {"slo": slo.bench_slo}  # run only when BENCH names them
 
 
 def measure(table, names):
@@ -79,16 +83,16 @@ def measure(table, names):
     began = os.getloadavg()[0]
     print(about)
     for name in names:
-        PARTS[name](table, events)
+        (PARTS | ASKED_FOR)[name](table, events)
     return f"{about}; load average {began:.1f} before, {os.getloadavg()[0]:.1f} after"
 
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the stack goes down, too
     names = os.environ.get("BENCH", "").split() or list(PARTS)
-    unknown = [name for name in names if name not in PARTS]
+    unknown = [name for name in names if name not in PARTS | ASKED_FOR]
     if unknown:
-        sys.exit(f"bench: no such part: {' '.join(unknown)}; there are: {' '.join(PARTS)}")
+        sys.exit(f"bench: no such part: {' '.join(unknown)}; there are: {' '.join(PARTS | ASKED_FOR)}")
     os.makedirs(cx.WORK, exist_ok=True)
     table = Table()
     try:
