@@ -5,7 +5,6 @@
  */
 #include "queryd/adhoc/adhoc.h"
 
-#include <errno.h>
 #include <sys/queue.h>
 
 #include "common/clock.h"
