@@ -34,7 +34,7 @@ static double rows_of(const struct read *r, const struct extent *e)
  */
 int64_t reads_bytes(const struct reads *r, const struct extent *e)
 {
-	double rows[READS_SCOPES_MAX] = {0}, times[READS_SCOPES_MAX], blocks = 0;
+	double rows[READS_SCOPES_MAX] = {0}, times[READS_SCOPES_MAX] = {0}, blocks = 0;
 
 	for (size_t i = 0; i < r->n; i++) {
 		double own = rows_of(&r->v[i], e);
