@@ -1,15 +1,12 @@
 /*
  * Who may hand in events: services by their tokens, each for all tenants or for those that its
  * token lists, and Pub/Sub's push by the token of an allowed account.
- *
- * With `oidc = platform` Cloud Run's ingress verifies push tokens and hides their signature; then
- * only the claims are looked at, and only such a hidden signature is taken. With `verify` it is
- * refused like any other that does not hold: which of the two is never guessed from a token.
  */
 #ifndef INGESTD_CALLERS_H
 #define INGESTD_CALLERS_H
 
 #include "common/jwks.h"
+#include "common/oidc.h"
 #include "ingestd/config.h"
 
 /* The tenants a caller may send for; not limited = all. */
@@ -22,10 +19,8 @@ struct caller_tenants {
 bool caller_may_send_for(const struct caller_tenants *t, struct slice tenant_id);
 
 struct callers {
-	struct jwks *services, *pushers; /* pushers: NULL when the platform verifies */
-	const char *service_issuers[2], *push_issuers[3]; /* each ended by NULL */
-	const char *push_audience;
-	char **push_emails; /* ended by NULL */
+	struct jwks *services;
+	struct oidc *pushers;
 };
 
 /* c is zeroed, and closed by callers_close also when this fails. */
