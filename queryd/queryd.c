@@ -11,6 +11,7 @@
 #include "common/httpd.h"
 #include "common/jwks.h"
 #include "common/log.h"
+#include "common/oidc.h"
 #include "common/zsock.h"
 #include "queryd/access.h"
 #include "queryd/adhoc/adhoc.h"
@@ -20,6 +21,7 @@
 #include "queryd/cost/cost.h"
 #include "queryd/document/courier.h"
 #include "queryd/routes.h"
+#include "queryd/sync/scheduler_door.h"
 #include "sql_gen.h"
 
 #define SERVER_SETTINGS                                                                            \
@@ -185,6 +187,8 @@ int queryd_open(struct daemon *d, struct queryd *st, struct err *e)
 	st->control = open_pool(d, "control", conf->database_url, on_control_state);
 	r = open_keys(st, conf, e);
 	if (r == 0)
+		r = scheduler_door_open(st, &st->scheduler, e);
+	if (r == 0)
 		r = open_hints(st, conf, e);
 	if (r < 0)
 		return r;
@@ -258,4 +262,5 @@ void queryd_close(struct daemon *d, void *state)
 	shelf_free(st->shelf);
 	versions_free(st->versions);
 	jwks_free(st->jwks);
+	oidc_free(st->scheduler);
 }

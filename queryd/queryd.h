@@ -16,6 +16,7 @@ struct budget;
 struct compute;
 struct cost;
 struct courier;
+struct oidc;
 struct recall;
 
 struct queryd {
@@ -24,6 +25,7 @@ struct queryd {
 	struct redisq *redis;
 	struct zsock *bus;
 	struct jwks *jwks;
+	struct oidc *scheduler; /* NULL: nobody schedules */
 	struct httpd *http;
 	struct schema_check *control_schema, *warehouse_schema;
 	bool control_ok, warehouse_ok;

@@ -16,6 +16,7 @@
 #include "queryd/document/saved.h"
 #include "queryd/document/share.h"
 #include "queryd/document/snapshot.h"
+#include "queryd/sync/scheduler_door.h"
 #include "queryd/compute/structured.h"
 #include "queryd/document/widget_data.h"
 #include "queryd/document/widgets.h"
@@ -103,10 +104,16 @@ static const struct httpd_route open_routes[] = {
 	{"GET", "/openapi.json", openapi_serve, 0, 0},
 };
 
+/* With a token of a Google account. */
+static const struct httpd_route scheduler_routes[] = {
+	{"POST", "/internal/scheduler/etl", scheduler_door_serve, DOCUMENT_MAX, 0},
+};
+
 void routes_add(struct queryd *st)
 {
 	access_add_routes(st, routes, ARRAY_SIZE(routes));
 	httpd_add_routes(st->http, open_routes, ARRAY_SIZE(open_routes), st);
+	httpd_add_routes(st->http, scheduler_routes, ARRAY_SIZE(scheduler_routes), st);
 }
 
 /* ---- queryd routes */
@@ -149,6 +156,9 @@ int routes_print(struct daemon *d, void *state, int argc, char **argv, struct er
 		print_route(&routes[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(open_routes); i++)
 		(void)printf("%s %s none\n", open_routes[i].method, open_routes[i].path);
+	for (size_t i = 0; i < ARRAY_SIZE(scheduler_routes); i++)
+		(void)printf("%s %s scheduler\n", scheduler_routes[i].method,
+			     scheduler_routes[i].path);
 	daemon_quit(d, DAEMON_OK);
 	return 0;
 }

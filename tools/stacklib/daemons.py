@@ -139,7 +139,9 @@ def write_settings(home, postgres, redis, daemons):
         "queryd": {
             "token_jwks": jwks, "token_issuer": tokens.ISSUER, "token_audience": tokens.AUDIENCE,
             "bus_connect": ends["bus"], "master_key_file": shared["master.key"],
-            "scope_key_file": shared["scope.key"], "embed_key_file": shared["embed.key"]},
+            "scope_key_file": shared["scope.key"], "embed_key_file": shared["embed.key"],
+            "scheduler_audience": f"{daemons['queryd'].url}/internal/scheduler/etl",
+            "scheduler_emails": tokens.SCHEDULER_EMAIL},
         "dqd": {"bus_connect": ends["bus"]},
     }
     for name, daemon in daemons.items():

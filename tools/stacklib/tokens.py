@@ -21,6 +21,7 @@ INGEST_AUDIENCE = "analytics-ingest"
 GOOGLE_ISSUER = "https://accounts.google.com"
 PUSH_EMAIL = "pubsub-push@stack.iam.gserviceaccount.com"
 SCHEDULER_EMAIL = "scheduler@stack.iam.gserviceaccount.com"
+SCHEDULER_EMAIL = "scheduler@stack.iam.gserviceaccount.com"
 
 ALGORITHMS = {
     "EdDSA": ("ed25519.pem", ["-algorithm", "ED25519"]),
