@@ -114,15 +114,14 @@ static char **split_list(const char *list)
 
 static int open_keys(struct oidc *o, struct event_base *base, const char *source, struct err *e)
 {
-	return jwks_new(
-		base,
-		&(struct jwks_options){.source = source,
-				       .issuers = o->issuers[0] != NULL ? o->issuers : NULL,
-				       .audience = o->audience,
-				       .cache_max = TOKENS_CACHED,
-				       .principal = principal_of,
-				       .drop = drop},
-		&o->keys, e);
+	return jwks_new(base,
+			&(struct jwks_options){.source = source,
+					       .issuers = o->issuers[0] != NULL ? o->issuers : NULL,
+					       .audience = o->audience,
+					       .cache_max = TOKENS_CACHED,
+					       .principal = principal_of,
+					       .drop = drop},
+			&o->keys, e);
 }
 
 int oidc_new(struct event_base *base, const struct oidc_options *options, struct oidc **ret,

@@ -124,17 +124,36 @@ static char *scope_text(const struct principal *p)
 	return strbuf_take(&b);
 }
 
+/* A service acts for the tenant that its token lists. */
+static const struct json *tenant_of_service(const struct json *claims)
+{
+	const struct json *tenants = json_get(claims, "tenants");
+
+	return json_get(claims, "roles") == NULL && json_kind(tenants) == JSON_ARRAY &&
+			       json_len(tenants) == 1
+		       ? json_at(tenants, 0)
+		       : NULL;
+}
+
 struct principal *principal_new(const struct json *claims, struct err *e)
 {
+	const struct json *served = tenant_of_service(claims);
 	const struct json *list = claim(claims, property_claims);
 	struct principal *p = xcalloc(1, sizeof(*p));
 	const char *tenant, *user;
 	bool all = false;
 
-	if (json_string(claim(claims, tenant_claims), "tenantId", &tenant, e) < 0 ||
-	    json_string(claim(claims, user_claims), "sub", &user, e) < 0 ||
-	    read_roles(p, json_get(claims, "roles"), &all, e) < 0)
+	if (json_string(served != NULL ? served : claim(claims, tenant_claims), "tenantId", &tenant,
+			e) < 0 ||
+	    json_string(claim(claims, user_claims), "sub", &user, e) < 0)
 		goto refused;
+	if (served != NULL) {
+		p->permissions = PERMISSION_SERVICE;
+		p->roles = xstrdup("{}");
+		all = true;
+	} else if (read_roles(p, json_get(claims, "roles"), &all, e) < 0) {
+		goto refused;
+	}
 	if (!is_tenant_id(tenant)) {
 		(void)err_set(e, -EACCES, "tenantId is not a canonical tenant id");
 		goto refused;

@@ -15,6 +15,8 @@ enum permission {
 	PERMISSION_LOOKER_SHARE = 1 << 3,
 	PERMISSION_BUDGET_ADMIN = 1 << 4,
 	PERMISSION_EMBEDDED = 1 << 5, /* of an embed token, which has no other */
+	PERMISSION_SERVICE =
+		1 << 6, /* of a service's token, which has no roles but `tenants`: one */
 };
 
 #define PRINCIPAL_PROPERTIES_MAX 1000

@@ -21,6 +21,7 @@
 #include "queryd/cost/cost.h"
 #include "queryd/document/courier.h"
 #include "queryd/routes.h"
+#include "queryd/sync/generator.h"
 #include "queryd/sync/scheduler_door.h"
 #include "sql_gen.h"
 
@@ -96,6 +97,7 @@ static void schema_ok(struct queryd *st)
 	st->courier = courier_new(st->daemon, st->control, st->warehouse);
 	st->budget = budget_new(st);
 	st->cost = cost_new(st);
+	st->generator = generator_new(st);
 }
 
 static void on_control_schema(void *arg)
@@ -236,6 +238,7 @@ void queryd_close(struct daemon *d, void *state)
 	(void)d;
 	httpd_free(st->http);
 	zsock_free(st->bus);
+	generator_stop(st->generator);
 	watch_stop(st->watch);
 	registry_stop(st->registry);
 	courier_stop(st->courier);
@@ -249,6 +252,7 @@ void queryd_close(struct daemon *d, void *state)
 	tenants_close(st->tenants);
 	pgpool_free(st->warehouse);
 	pgpool_free(st->control);
+	generator_free(st->generator);
 	compute_free(st->compute);
 	adhoc_free(st->adhoc);
 	tenants_free(st->tenants);

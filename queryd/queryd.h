@@ -16,6 +16,7 @@ struct budget;
 struct compute;
 struct cost;
 struct courier;
+struct generator;
 struct oidc;
 struct recall;
 
@@ -41,6 +42,7 @@ struct queryd {
 	struct courier *courier;
 	struct budget *budget;
 	struct cost *cost;
+	struct generator *generator;
 	bool ready; /* the registry is loaded: requests are served */
 };
 

@@ -16,6 +16,7 @@
 #include "queryd/document/saved.h"
 #include "queryd/document/share.h"
 #include "queryd/document/snapshot.h"
+#include "queryd/sync/pull.h"
 #include "queryd/sync/scheduler_door.h"
 #include "queryd/compute/structured.h"
 #include "queryd/document/widget_data.h"
@@ -42,6 +43,7 @@
 #define DOCUMENT_MAX ((size_t)32 * 1024)
 
 static const char *const page[] = {"limit", "cursor", NULL};
+static const char *const changes[] = {"since", "limit", NULL};
 static const char *const quality[] = {"limit", "cursor", "table", "state", NULL};
 static const char *const choice[] = {"from", "to", "property", NULL};
 static const char *const window[] = {"from", "to", "version", NULL};
@@ -97,6 +99,10 @@ static const struct access_route routes[] = {
 	{GET("/queries/{id}/history"), PERMISSION_AUTHOR, saved_history, page},
 	{GET("/snapshots/{id}"), PERMISSION_AUTHOR, snapshot_show, NULL},
 	{GET("/budget"), PERMISSION_BUDGET_ADMIN, budget_serve, NULL},
+	{{"GET", "/internal/sync/pull", access_serve, 0, 0},
+	 PERMISSION_SERVICE,
+	 pull_serve,
+	 changes},
 };
 
 /* Without a token. */
@@ -128,6 +134,7 @@ static const struct {
 	{PERMISSION_LOOKER_SHARE, "looker_share"},
 	{PERMISSION_BUDGET_ADMIN, "budget_admin"},
 	{PERMISSION_EMBEDDED, "embedded"},
+	{PERMISSION_SERVICE, "service"},
 };
 
 static void print_route(const struct access_route *row)

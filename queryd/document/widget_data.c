@@ -211,33 +211,42 @@ static void copy_member(const struct json *data, const char *name, struct json_w
 	strbuf_clear(&text);
 }
 
-static void keep_result(struct element *t, const struct answer *a)
+bool widget_data_write(const char *id, const char *kind, const char *title, const struct answer *a,
+		       struct strbuf *out)
 {
 	static const char *const kept[] = {"totals",     "truncated",      "dateRange",
 					   "comparedTo", "metricVersions", "definitionHashes",
 					   "dataVersion"};
-	struct strbuf tag = STRBUF_INIT;
 	struct json *data = NULL;
 	struct json_writer w;
 
-	t->cache = a->cache;
-	t->bytes = a->bytes;
-	if (json_parse(a->data, RESULT_MAX, &data, NULL) < 0) {
-		fail(t, PROBLEM_INTERNAL, "The result cannot be read.");
-		return;
-	}
-	jw_init(&w, &t->result);
+	if (json_parse(a->data, RESULT_MAX, &data, NULL) < 0)
+		return false;
+	jw_init(&w, out);
 	jw_object(&w);
-	text_member(&w, "widgetId", t->id);
-	text_member(&w, "kind", t->kind_name);
-	text_member(&w, "title", t->title);
+	text_member(&w, "widgetId", id);
+	text_member(&w, "kind", kind);
+	text_member(&w, "title", title);
 	jw_key(&w, "data");
-	widget_kind_write(t->kind, data, &w);
+	widget_kind_write(widget_kind_find(kind), data, &w);
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		copy_member(data, kept[i], &w);
 	answer_write_state(a, &w);
 	jw_end(&w);
 	json_free(data);
+	return true;
+}
+
+static void keep_result(struct element *t, const struct answer *a)
+{
+	struct strbuf tag = STRBUF_INIT;
+
+	t->cache = a->cache;
+	t->bytes = a->bytes;
+	if (!widget_data_write(t->id, t->kind_name, t->title, a, &t->result)) {
+		fail(t, PROBLEM_INTERNAL, "The result cannot be read.");
+		return;
+	}
 	strbuf_appendf(&tag, "%s|%s|%s|%s|%d|%d", t->id, t->revision, a->key, a->versions,
 		       (int)a->quality, a->partial);
 	make_etag(strbuf_slice(&tag), t->etag);

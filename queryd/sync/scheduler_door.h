@@ -1,8 +1,9 @@
 /*
  * POST /internal/scheduler/etl: Cloud Scheduler and Workflows ask for refreshes.
  *
- * Who: the OIDC token of an account in scheduler_emails, made for scheduler_audience (common/oidc.h).
- * An account that is not listed gets 403; the scheduler's own headers prove nothing.
+ * Who: the OIDC token of an account in scheduler_emails, made for scheduler_audience
+ * (common/oidc.h). An account that is not listed gets 403; the scheduler's own headers prove
+ * nothing.
  *
  * What: {"projections"?, "tenantId"?, "reason"?}. A job refreshes whatever one consumer builds, so
  * projections that are built together are one job. Without any, what is due: each consumer for

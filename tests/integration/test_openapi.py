@@ -17,7 +17,7 @@ from boards import User
 from harness import BIN, CHECKOUT, http_request, run
 from hotel import API, ulid
 from openapi import Document
-from services import scheduler_token
+from services import scheduler_token, sync_token
 
 METRICS = ["rooms_sold", "adr", "occupancy_pct", "channel_mix", "alos"]
 DIMENSIONS = ["property_id", "channel", "room_type_id", "date"]
@@ -131,6 +131,8 @@ def snapshot(user):
 
 def token_of(admin, operation):
     """A token that opens the operation."""
+    if {"service": []} in operation["security"]:
+        return sync_token(admin.stack, admin.tenant)
     return scheduler_token(admin.stack) if {"scheduler": []} in operation["security"] else admin.token
 
 
