@@ -251,7 +251,7 @@ static void set_cadence(struct making *m, const struct call *c, const struct jso
 		bytes = 0;
 	m->cadence = bytes > conf->sync_heavy_bytes ? "heavy" : hot ? "hot" : "cold";
 	m->next_ms = bytes > conf->sync_heavy_bytes ? conf->sync_heavy
-		     : hot			    ? conf->sync_hot
+		     : hot                          ? conf->sync_hot
 						    : conf->sync_cold;
 }
 
@@ -354,12 +354,11 @@ struct generator *generator_new(struct queryd *st)
 {
 	struct generator *g = xcalloc(1, sizeof(*g));
 
-	*g = (struct generator){
-		.magic = GENERATOR_MAGIC,
-		.st = st,
-		.made = metrics_counter_family("sync_snapshots_total",
-					       "Snapshots that were due, by what came of them",
-					       "result")};
+	*g = (struct generator){.magic = GENERATOR_MAGIC,
+				.st = st,
+				.made = metrics_counter_family(
+					"sync_snapshots_total",
+					"Snapshots that were due, by what came of them", "result")};
 	g->timer = daemon_timer_new(st->daemon, 0, 0, claim, g);
 	g->forget_timer = daemon_timer_new(st->daemon, 0, 0, forget, g);
 	return g;

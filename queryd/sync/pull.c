@@ -18,7 +18,9 @@
 #define LIMIT_MS     5000
 #define CURSOR_TTL_S ((int64_t)30 * 86400)
 #define MARK_LEN     8 /* hex digits of a projection's state */
-#define STALE        "must be the cursor of an earlier answer for this tenant and these properties, at most 30 days old; pull again without it"
+#define STALE                                                                                    \
+	"must be the cursor of an earlier answer for this tenant and these properties, at most " \
+	"30 days old; pull again without it"
 
 enum place { PLACE_TIME, PLACE_SEEN, PLACE_UNTIL, PLACE_KIND, PLACE_ID, PLACE_MARKS, PLACE_FIELDS };
 
@@ -47,8 +49,8 @@ static struct slice key_of(const struct pull *k)
 
 static const char *context(const struct pull *k)
 {
-	return arena_printf(httpd_arena(k->call.http), "sync|%s|%s",
-			    k->call.principal->tenant_id, k->scope_id);
+	return arena_printf(httpd_arena(k->call.http), "sync|%s|%s", k->call.principal->tenant_id,
+			    k->scope_id);
 }
 
 static const char *seal(const struct pull *k, const char *const *place)
@@ -202,8 +204,7 @@ static void on_states(void *arg, const struct pgresult *r, const struct err *e)
 			applied = pgresult_text(r, QUERY_RESULT, row, 2);
 		}
 		/* a refresh of other properties' rows is no news to who sees some */
-		mark_of(p,
-			k->call.principal->all_properties && applied != NULL ? applied : "",
+		mark_of(p, k->call.principal->all_properties && applied != NULL ? applied : "",
 			marks + i * MARK_LEN);
 		if (strlen(known) != n * MARK_LEN ||
 		    strncmp(known + i * MARK_LEN, marks + i * MARK_LEN, MARK_LEN) != 0)
