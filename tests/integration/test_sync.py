@@ -5,7 +5,7 @@ import pytest
 
 from boards import BOARD, User, code, fields
 from events import ident
-from harness import http_request, wait_until
+from harness import http_request
 from hotels import hotel_group, properties
 from services import sync_token
 
