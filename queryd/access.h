@@ -17,7 +17,7 @@
 /* What a handler gets; the principal and the tenant are borrowed until the loop's next turn. */
 struct call {
 	struct queryd *st;
-	struct httpd_request *http;
+	struct httpd_request *http; /* NULL: nobody waits, a result is made ahead */
 	const struct principal *principal;
 	struct tenant *tenant;
 };

@@ -142,7 +142,7 @@ enum problem_code compute_problem(const struct err *e)
 int64_t compute_max_stale_ms(const struct call *c)
 {
 	static const char word[] = "max-stale";
-	const char *control = httpd_header(c->http, "Cache-Control");
+	const char *control = c->http != NULL ? httpd_header(c->http, "Cache-Control") : NULL;
 	const char *at = control != NULL ? strcasestr(control, word) : NULL;
 	int64_t seconds = STALE_MAX_S;
 	size_t digits;
