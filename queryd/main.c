@@ -8,7 +8,7 @@
  * This file is wiring only; queryd.c says what there is.
  */
 #include "common/httpd.h"
-#include "queryd/tenant/bindings.h"
+#include "queryd/bindings.h"
 #include "queryd/commands.h"
 #include "queryd/queryd.h"
 #include "queryd/compute/request.h"

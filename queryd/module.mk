@@ -7,4 +7,4 @@ $(B)/gen/openapi_gen.h $(B)/gen/openapi_gen.c &: queryd/openapi.json queryd/embe
 	@echo "  JSON    $<"
 	$(Q)LC_ALL=C awk -v name=openapi_json -v header=$(B)/gen/openapi_gen.h \
 		-v source=$(B)/gen/openapi_gen.c -f queryd/embed_json.awk $<
-$(B)/queryd/openapi.o: | $(B)/gen/openapi_gen.h
+$(B)/queryd/api/openapi.o: | $(B)/gen/openapi_gen.h

@@ -255,7 +255,7 @@ static void on_computed(void *arg, const struct pgresult *r, const struct err *e
 	OBJ_CHECK(j, JOB_MAGIC);
 	j->query = NULL;
 	if (e != NULL) {
-		fail_all(j, compute_problem(e), "The query could not be answered in time.", -1);
+		fail_all(j, query_problem(e), "The query could not be answered in time.", -1);
 		return;
 	}
 	run_report(&j->run, r, &report);
@@ -292,7 +292,7 @@ static void on_admitted(void *arg, enum problem_code verdict, const char *detail
 
 	OBJ_CHECK(j, JOB_MAGIC);
 	if (e != NULL) {
-		fail_all(j, compute_problem(e), "The query could not be answered in time.", 0);
+		fail_all(j, query_problem(e), "The query could not be answered in time.", 0);
 		return;
 	}
 	if (verdict != PROBLEM_COUNT) {

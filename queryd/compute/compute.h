@@ -75,7 +75,5 @@ void compute_count_hit(const struct compute *c); /* an answer that needed no job
 /* What a query of that JSON is: 0, or -EINVAL and *ret_problem says why not (it lives in `a`). */
 int compute_read(const struct call *c, const struct json *query, struct arena *a,
 		 struct request *ret, struct compute_outcome *ret_problem) MUST_CHECK;
-/* The problem that an error of a query is to its client; logs what is nobody's fault but ours. */
-enum problem_code compute_problem(const struct err *e);
 
 #endif

@@ -118,27 +118,6 @@ int compute_read(const struct call *c, const struct json *query, struct arena *a
 	return 0;
 }
 
-enum problem_code compute_problem(const struct err *e)
-{
-	switch (pg_error_class(e)) {
-	case PG_ERROR_CONNECTION:
-	case PG_ERROR_RETRY:
-		return PROBLEM_UNAVAILABLE;
-	case PG_ERROR_CANCELLED:
-		return e->code == -ECANCELED ? PROBLEM_UNAVAILABLE : PROBLEM_QUERY_TIMEOUT;
-	case PG_ERROR_UNIQUE:
-	case PG_ERROR_DATA:
-	case PG_ERROR_BUG:
-		break;
-	}
-	if (e->code == -ETIMEDOUT)
-		return PROBLEM_QUERY_TIMEOUT;
-	if (e->sqlstate[0] == '\0')
-		return PROBLEM_UNAVAILABLE;
-	log_error("query failed", LOG_S("error", e->msg), LOG_S("sqlstate", e->sqlstate));
-	return PROBLEM_INTERNAL;
-}
-
 int64_t compute_max_stale_ms(const struct call *c)
 {
 	static const char word[] = "max-stale";

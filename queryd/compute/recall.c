@@ -8,7 +8,7 @@
 #include "common/xalloc.h"
 #include "queryd/compute/answer.h"
 #include "queryd/compute/compute.h"
-#include "queryd/document/caller.h"
+#include "queryd/tenant/caller.h"
 
 #define PLACES       2048
 #define TEXT_MAX     ((size_t)4096)

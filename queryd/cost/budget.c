@@ -14,7 +14,7 @@
 #include "common/log.h"
 #include "common/outbox.h"
 #include "common/xalloc.h"
-#include "queryd/document/caller.h"
+#include "queryd/tenant/caller.h"
 #include "sql_gen.h"
 
 #define LEDGER_MAGIC  OBJ_MAGIC('L')

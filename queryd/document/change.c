@@ -4,7 +4,7 @@
 #include "common/hash.h"
 #include "common/outbox.h"
 #include "common/ulid.h"
-#include "queryd/document/caller.h"
+#include "queryd/tenant/caller.h"
 #include "queryd/document/courier.h"
 #include "sql_gen.h"
 

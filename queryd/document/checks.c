@@ -2,7 +2,7 @@
 #include "queryd/document/checks.h"
 
 #include "queryd/document/body.h"
-#include "queryd/document/caller.h"
+#include "queryd/tenant/caller.h"
 #include "queryd/document/change.h"
 #include "sql_gen.h"
 

@@ -3,7 +3,7 @@
 
 #include "common/num.h"
 #include "queryd/document/body.h"
-#include "queryd/document/caller.h"
+#include "queryd/tenant/caller.h"
 #include "queryd/document/change.h"
 #include "queryd/property_id.h"
 #include "sql_gen.h"

@@ -2,8 +2,8 @@
 #include "queryd/document/documents.h"
 
 #include "common/json.h"
-#include "queryd/document/caller.h"
-#include "queryd/metric/catalog.h"
+#include "queryd/tenant/caller.h"
+#include "queryd/api/catalog.h"
 #include "queryd/compute/cursor.h"
 
 const struct document_absence no_dashboard = {PROBLEM_DASHBOARD_NOT_FOUND,

@@ -3,7 +3,7 @@
 
 #include "common/hash.h"
 #include "common/ulid.h"
-#include "queryd/document/caller.h"
+#include "queryd/tenant/caller.h"
 #include "queryd/document/documents.h"
 #include "sql_gen.h"
 

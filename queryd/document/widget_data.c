@@ -8,7 +8,7 @@
 #include "common/clock.h"
 #include "common/hash.h"
 #include "queryd/cost/budget.h"
-#include "queryd/document/caller.h"
+#include "queryd/tenant/caller.h"
 #include "queryd/compute/compute.h"
 #include "queryd/document/dashboards.h"
 #include "queryd/document/documents.h"

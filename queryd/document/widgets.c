@@ -2,7 +2,7 @@
 #include "queryd/document/widgets.h"
 
 #include "queryd/document/body.h"
-#include "queryd/document/caller.h"
+#include "queryd/tenant/caller.h"
 #include "queryd/document/change.h"
 #include "queryd/compute/compute.h"
 #include "queryd/document/dashboards.h"

@@ -11,8 +11,8 @@
 #include "common/timestamp.h"
 #include "queryd/compute/compute.h"
 #include "queryd/compute/cursor.h"
-#include "queryd/document/caller.h"
-#include "queryd/metric/catalog.h"
+#include "queryd/tenant/caller.h"
+#include "queryd/api/catalog.h"
 #include "sql_gen.h"
 
 #define LIMIT_MS     5000
@@ -188,7 +188,7 @@ static void on_states(void *arg, const struct pgresult *r, const struct err *e)
 
 	if (e != NULL) {
 		strbuf_clear(&k->out);
-		httpd_reply_problem(k->call.http, compute_problem(e),
+		httpd_reply_problem(k->call.http, query_problem(e),
 				    "The warehouse did not answer.");
 		return;
 	}

@@ -14,7 +14,7 @@
 #include "common/ulid.h"
 #include "queryd/compute/compute.h"
 #include "queryd/document/body.h"
-#include "queryd/document/caller.h"
+#include "queryd/tenant/caller.h"
 #include "sql_gen.h"
 
 #define LIMIT_MS        5000
@@ -150,7 +150,7 @@ static void on_made(void *arg, const struct pgresult *r, const struct err *e)
 	struct json_writer w;
 
 	if (e != NULL) {
-		httpd_reply_problem(k->http, compute_problem(e),
+		httpd_reply_problem(k->http, query_problem(e),
 				    "The control database did not answer.");
 		return;
 	}
@@ -205,7 +205,7 @@ static void on_due(void *arg, const struct pgresult *r, const struct err *e)
 	const struct registry *g = k->st->registry;
 
 	if (e != NULL) {
-		httpd_reply_problem(k->http, compute_problem(e), "The warehouse did not answer.");
+		httpd_reply_problem(k->http, query_problem(e), "The warehouse did not answer.");
 		return;
 	}
 	for (size_t row = 0; row < pgresult_rows(r, 0); row++) {

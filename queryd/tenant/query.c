@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/hash.h"
+#include "common/log.h"
 #include "common/strbuf.h"
 #include "common/xalloc.h"
 #include "sql_gen.h"
@@ -145,4 +146,25 @@ void query_cancel(struct query *q)
 	q->cancelled = true;
 	if (q->conn != NULL)
 		pgconn_cancel(q->conn);
+}
+
+enum problem_code query_problem(const struct err *e)
+{
+	switch (pg_error_class(e)) {
+	case PG_ERROR_CONNECTION:
+	case PG_ERROR_RETRY:
+		return PROBLEM_UNAVAILABLE;
+	case PG_ERROR_CANCELLED:
+		return e->code == -ECANCELED ? PROBLEM_UNAVAILABLE : PROBLEM_QUERY_TIMEOUT;
+	case PG_ERROR_UNIQUE:
+	case PG_ERROR_DATA:
+	case PG_ERROR_BUG:
+		break;
+	}
+	if (e->code == -ETIMEDOUT)
+		return PROBLEM_QUERY_TIMEOUT;
+	if (e->sqlstate[0] == '\0')
+		return PROBLEM_UNAVAILABLE;
+	log_error("query failed", LOG_S("error", e->msg), LOG_S("sqlstate", e->sqlstate));
+	return PROBLEM_INTERNAL;
 }

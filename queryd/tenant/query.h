@@ -7,6 +7,7 @@
 #define QUERYD_TENANT_QUERY_H
 
 #include "common/pgpool.h"
+#include "common/problem.h"
 
 struct query;
 
@@ -33,5 +34,7 @@ struct query *query_start(const struct query_target *target, const struct pgstmt
 			  pgconn_fn fn, void *arg);
 /* Nobody wants the result any more: the server is asked to stop; fn still is called. */
 void query_cancel(struct query *q);
+/* The problem that an error of a query is to its client; logs what is nobody's fault but ours. */
+enum problem_code query_problem(const struct err *e);
 
 #endif

@@ -1,5 +1,5 @@
 /* Publishing and archiving a tenant's metrics; see publish.h. */
-#include "queryd/metric/publish.h"
+#include "queryd/api/publish.h"
 
 #include "common/timestamp.h"
 #include "queryd/document/change.h"
@@ -143,7 +143,7 @@ static void on_archived(void *arg, const struct pgresult *r, const struct err *e
 	struct json_writer w;
 
 	if (e != NULL) {
-		httpd_reply_problem(k->http, compute_problem(e),
+		httpd_reply_problem(k->http, query_problem(e),
 				    "The control database did not answer.");
 		return;
 	}

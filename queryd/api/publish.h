@@ -2,8 +2,8 @@
  * Metrics of a tenant's own: definitions over the known parts, published and retired by its admins.
  * A published (key, version) never changes; the keys of the platform are the platform's.
  */
-#ifndef QUERYD_METRIC_PUBLISH_H
-#define QUERYD_METRIC_PUBLISH_H
+#ifndef QUERYD_API_PUBLISH_H
+#define QUERYD_API_PUBLISH_H
 
 #include "queryd/access.h"
 

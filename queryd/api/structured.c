@@ -1,9 +1,9 @@
 /* metrics:compute and queries:run; see structured.h. */
-#include "queryd/compute/structured.h"
+#include "queryd/api/structured.h"
 
 #include "queryd/adhoc/adhoc.h"
 #include "queryd/cost/budget.h"
-#include "queryd/document/caller.h"
+#include "queryd/tenant/caller.h"
 #include "queryd/compute/compute.h"
 #include "queryd/cost/cost.h"
 #include "queryd/compute/recall.h"
@@ -276,7 +276,7 @@ static void on_judged(void *arg, enum problem_code verdict, const char *detail, 
 
 	(void)charged;
 	if (e != NULL)
-		httpd_reply_problem(k->call.http, compute_problem(e),
+		httpd_reply_problem(k->call.http, query_problem(e),
 				    "The query could not be answered in time.");
 	else if (verdict != PROBLEM_COUNT)
 		budget_reply_problem(k->call.http, verdict, detail);

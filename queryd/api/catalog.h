@@ -3,8 +3,8 @@
  * properties: who may see only some of them gets null for how far it is and what its last run did,
  * since that would say when, and how much, happens elsewhere.
  */
-#ifndef QUERYD_METRIC_CATALOG_H
-#define QUERYD_METRIC_CATALOG_H
+#ifndef QUERYD_API_CATALOG_H
+#define QUERYD_API_CATALOG_H
 
 #include "queryd/access.h"
 

@@ -1,5 +1,5 @@
 /* Who may log in; see bindings.h. */
-#include "queryd/tenant/bindings.h"
+#include "queryd/bindings.h"
 
 #include <errno.h>
 #include <stdio.h>

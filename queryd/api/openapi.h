@@ -1,6 +1,6 @@
 /* GET /openapi.json: queryd/openapi.json as it was built in. It takes no token. */
-#ifndef QUERYD_OPENAPI_H
-#define QUERYD_OPENAPI_H
+#ifndef QUERYD_API_OPENAPI_H
+#define QUERYD_API_OPENAPI_H
 
 struct httpd_request;
 

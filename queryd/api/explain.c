@@ -1,5 +1,5 @@
 /* Explaining a metric; see explain.h. */
-#include "queryd/metric/explain.h"
+#include "queryd/api/explain.h"
 
 #include "common/hash.h"
 #include "common/num.h"
@@ -161,8 +161,7 @@ static void on_run(void *arg, const struct pgresult *r, const struct err *e)
 	if (cells != NULL)
 		httpd_reply_json(x->http, 200, &out);
 	else
-		httpd_reply_problem(x->http,
-				    e != NULL ? compute_problem(e) : PROBLEM_QUERY_REJECTED,
+		httpd_reply_problem(x->http, e != NULL ? query_problem(e) : PROBLEM_QUERY_REJECTED,
 				    "The metric could not be explained.");
 	strbuf_clear(&out);
 }

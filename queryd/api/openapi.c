@@ -1,5 +1,5 @@
 /* The document; see openapi.h. queryd/embed_json.awk makes it a string. */
-#include "queryd/openapi.h"
+#include "queryd/api/openapi.h"
 
 #include "common/hash.h"
 #include "common/httpd.h"

@@ -2,8 +2,8 @@
  * Structured queries over HTTP: one metric by its path, or several in a body. A client that goes
  * away, or a deadline that passes, cancels what was started.
  */
-#ifndef QUERYD_COMPUTE_STRUCTURED_H
-#define QUERYD_COMPUTE_STRUCTURED_H
+#ifndef QUERYD_API_STRUCTURED_H
+#define QUERYD_API_STRUCTURED_H
 
 #include "queryd/access.h"
 

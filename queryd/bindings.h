@@ -6,8 +6,8 @@
  *					prints role and password, which is derived and not stored
  *	queryd access check|repair	what is not as the list says; exit 65 when anything is left
  */
-#ifndef QUERYD_TENANT_BINDINGS_H
-#define QUERYD_TENANT_BINDINGS_H
+#ifndef QUERYD_BINDINGS_H
+#define QUERYD_BINDINGS_H
 
 #include "common/daemon.h"
 

@@ -1,10 +1,10 @@
 /* Quality results and jobs over HTTP; see records.h. */
-#include "queryd/tenant/records.h"
+#include "queryd/api/records.h"
 
 #include "common/json.h"
 #include "common/num.h"
 #include "common/ulid.h"
-#include "queryd/metric/catalog.h"
+#include "queryd/api/catalog.h"
 #include "queryd/compute/compute.h"
 #include "sql_gen.h"
 
@@ -46,7 +46,7 @@ static void run(const struct call *c, struct lookup *k, size_t n, pgconn_fn fn)
 static bool failed(struct lookup *k, const struct err *e)
 {
 	if (e != NULL)
-		httpd_reply_problem(k->http, compute_problem(e),
+		httpd_reply_problem(k->http, query_problem(e),
 				    "The control database did not answer.");
 	return e != NULL;
 }

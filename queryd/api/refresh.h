@@ -6,8 +6,8 @@
  * `rows` is what the profiles of the tables count, so that asking costs the same for any tenant: a
  * sum over its days. It is null for whoever may not see all properties, and so is the time.
  */
-#ifndef QUERYD_TENANT_REFRESH_H
-#define QUERYD_TENANT_REFRESH_H
+#ifndef QUERYD_API_REFRESH_H
+#define QUERYD_API_REFRESH_H
 
 #include "queryd/access.h"
 

@@ -1,8 +1,8 @@
 /* Refreshes: the plan as the tenant, then the job as one change; see refresh.h. */
-#include "queryd/tenant/refresh.h"
+#include "queryd/api/refresh.h"
 
 #include "queryd/document/body.h"
-#include "queryd/document/caller.h"
+#include "queryd/tenant/caller.h"
 #include "queryd/document/change.h"
 #include "queryd/compute/compute.h"
 #include "sql_gen.h"
@@ -36,7 +36,7 @@ static void on_plan(void *arg, const struct pgresult *r, const struct err *e)
 	struct refresh *f = arg;
 
 	if (e != NULL) {
-		httpd_reply_problem(f->call.http, compute_problem(e),
+		httpd_reply_problem(f->call.http, query_problem(e),
 				    "The warehouse did not answer.");
 		return;
 	}

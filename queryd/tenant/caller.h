@@ -3,8 +3,8 @@
  * the tenant, which row level security reads, and the caller, whom analytics.visible_dashboards
  * reads. What is not visible is 404, exactly like what does not exist.
  */
-#ifndef QUERYD_DOCUMENT_CALLER_H
-#define QUERYD_DOCUMENT_CALLER_H
+#ifndef QUERYD_TENANT_CALLER_H
+#define QUERYD_TENANT_CALLER_H
 
 #include "queryd/access.h"
 

@@ -1,9 +1,8 @@
 /* Who asks, as a setting of the transaction; see caller.h. */
-#include "queryd/document/caller.h"
+#include "queryd/tenant/caller.h"
 
 #include "common/num.h"
 #include "common/ulid.h"
-#include "queryd/compute/compute.h"
 #include "sql_gen.h"
 
 #define LIMIT_MS                5000
@@ -59,8 +58,7 @@ bool caller_ok(struct httpd_request *http, const struct err *e)
 		/* known to the database before it is to us */
 		httpd_reply_problem(http, PROBLEM_TENANT_NOT_FOUND, "The tenant was deleted.");
 	else if (e != NULL)
-		httpd_reply_problem(http, compute_problem(e),
-				    "The control database did not answer.");
+		httpd_reply_problem(http, query_problem(e), "The control database did not answer.");
 	return e == NULL;
 }
 

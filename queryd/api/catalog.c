@@ -1,5 +1,5 @@
 /* Lists of metrics and projections; see catalog.h. */
-#include "queryd/metric/catalog.h"
+#include "queryd/api/catalog.h"
 
 #include <errno.h>
 
@@ -295,7 +295,7 @@ static void on_states(void *arg, const struct pgresult *r, const struct err *e)
 	struct json_writer w;
 
 	if (e != NULL) {
-		httpd_reply_problem(l->http, compute_problem(e),
+		httpd_reply_problem(l->http, query_problem(e),
 				    "The projections could not be read.");
 		return;
 	}

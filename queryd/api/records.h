@@ -6,8 +6,8 @@
  * which every result tells too (`quality`), and of a job, but null for what was counted or dated:
  * it would say how much happens elsewhere, and when.
  */
-#ifndef QUERYD_TENANT_RECORDS_H
-#define QUERYD_TENANT_RECORDS_H
+#ifndef QUERYD_API_RECORDS_H
+#define QUERYD_API_RECORDS_H
 
 #include "queryd/access.h"
 
