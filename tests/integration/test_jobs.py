@@ -133,11 +133,11 @@ def test_a_silent_worker_loses_its_job(etl, tenant, end):
     """Another goes on with it; the first, should it wake, ends nothing."""
     with contextlib.ExitStack() as etlds:
         with nobody_works(etl, "payment", tenant):
-            first = etlds.enter_context(etl.etld(job_lease="1s"))
+            first = etlds.enter_context(etl.etld(job_lease="3s"))
             job = ask(etl, "fact_payment", tenant)
             wait_until(lambda: opened(etl, job) == "1")
             os.kill(first.process.pid, end)
-            second = etlds.enter_context(etl.etld(job_lease="1s"))
+            second = etlds.enter_context(etl.etld(job_lease="3s"))
             wait_until(lambda: opened(etl, job) == "2")
             assert etl.value("select worker from analytics.etl_jobs where job_id = $1", job).endswith(f".{second.process.pid}")
         wait_until(lambda: state(etl, job) == "succeeded")

@@ -282,8 +282,12 @@ def test_what_another_tenant_sends_changes_nothing(served):
     api = Api(served, quiet)
     served.send_events(hotel_group(quiet))
 
+    def check():
+        run([f"{BIN}/dqd", "-c", served.path("etc", "dqd.conf"), "run"])
+
     def state():
         served.wait()
+        check()
         answers = {path: api.ask("GET", path).json() for path in ("projections", "data-quality?limit=100")}
         for key in ("rooms_sold", "rooms_available", "room_revenue", "alos", "cancellation_rate"):
             answers[key] = api.compute(key, dimensions=["property_id"]).json()
@@ -295,7 +299,7 @@ def test_what_another_tenant_sends_changes_nothing(served):
         return answers
 
     def checked():
-        run([f"{BIN}/dqd", "-c", served.path("etc", "dqd.conf"), "run"])
+        check()
         return int(served.psql("select count(distinct table_name) from analytics.dq_results r join analytics.dq_checks c "
                                f"using (check_id) where r.tenant_id = '{quiet}' and state = 'pass'")[0][0]) >= 15
     served.wait()

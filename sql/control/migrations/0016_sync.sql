@@ -177,6 +177,9 @@ $$;
 create trigger sync after insert or update or delete on analytics.metric_definitions
 	for each row execute function analytics.sync_metric();
 
+revoke all on function analytics.sync_dashboard(), analytics.sync_widget(), analytics.sync_snapshot(),
+	analytics.sync_alert(), analytics.sync_check(), analytics.sync_metric() from public;
+
 -- what there is already
 select analytics.note_sync(d.tenant_id, 'dashboard', d.dashboard_id, analytics.dashboard_audience(d), d.deleted_at is not null)
 from analytics.dashboards d;
