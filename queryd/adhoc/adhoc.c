@@ -25,23 +25,11 @@
 #define ROWS_MAX    10000
 #define COLUMNS_MAX 200
 #define WAITING_MAX 64
-#define BLOCK_BYTES 8192
 /* The one place where a text becomes part of a statement: the gate has parsed it as one SELECT. */
 #define CURSOR_HEAD "declare result no scroll cursor without hold for "
 
 /* Order of the statements. */
-enum {
-	BEGIN,
-	VERSIONS,
-	PENDING,
-	BLOCKS_BEFORE,
-	USE_VIEWS,
-	CURSOR,
-	FETCH,
-	BLOCKS_AFTER,
-	END,
-	STMTS
-};
+enum { BEGIN, VERSIONS, PENDING, ROWS_BEFORE, USE_VIEWS, CURSOR, FETCH, ROWS_AFTER, END, STMTS };
 
 _Static_assert((int)GATE_RELATION_COUNT <= CACHE_TABLES_MAX, "an answer names a version of each");
 
@@ -177,10 +165,10 @@ static void write_data(const struct adhoc_job *j, const struct pgresult *r, int6
 
 static int64_t bytes_read(const struct pgresult *r)
 {
-	int64_t blocks = pgresult_i64(r, QUERY_RESULT + BLOCKS_AFTER, 0, 0) -
-			 pgresult_i64(r, QUERY_RESULT + BLOCKS_BEFORE, 0, 0);
+	int64_t rows = pgresult_i64(r, QUERY_RESULT + ROWS_AFTER, 0, 0) -
+		       pgresult_i64(r, QUERY_RESULT + ROWS_BEFORE, 0, 0);
 
-	return blocks > 0 ? blocks * BLOCK_BYTES : 0;
+	return rows > 0 ? rows * READS_ROW_BYTES : 0;
 }
 
 static void answer(struct adhoc_job *j, const struct pgresult *r)
@@ -406,11 +394,11 @@ static void prepare(struct adhoc_job *j)
 	j->stmts[BEGIN] = (struct pgstmt){&SQL_queryd_begin_block, NULL};
 	j->stmts[VERSIONS] = (struct pgstmt){&SQL_queryd_read_versions, j->table_list};
 	j->stmts[PENDING] = (struct pgstmt){&SQL_queryd_read_pending, NULL};
-	j->stmts[BLOCKS_BEFORE] = (struct pgstmt){&SQL_queryd_read_blocks, NULL};
+	j->stmts[ROWS_BEFORE] = (struct pgstmt){&SQL_queryd_read_blocks, NULL};
 	j->stmts[USE_VIEWS] = (struct pgstmt){&SQL_queryd_use_views, NULL};
 	j->stmts[CURSOR] = (struct pgstmt){&j->cursor, j->values};
 	j->stmts[FETCH] = (struct pgstmt){&j->fetch, NULL};
-	j->stmts[BLOCKS_AFTER] = (struct pgstmt){&SQL_queryd_read_blocks, NULL};
+	j->stmts[ROWS_AFTER] = (struct pgstmt){&SQL_queryd_read_blocks, NULL};
 	j->stmts[END] = (struct pgstmt){&SQL_queryd_end_block, NULL};
 }
 

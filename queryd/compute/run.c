@@ -11,12 +11,11 @@
 
 _Static_assert(RUN_STMTS_MAX <= QUERY_STMTS_MAX, "a query of every source");
 
-#define BLOCK_BYTES     8192
 #define RATES_TABLE     "dim_fx"
 #define NUMBER_TEXT_MAX 48
 
 /* Order of the statements. */
-enum { VERSIONS, PENDING, BLOCKS_BEFORE, FIRST_SOURCE };
+enum { VERSIONS, PENDING, ROWS_BEFORE, FIRST_SOURCE };
 
 /* A text[] literal: '{"a","b"}'. */
 static const char *array_literal(struct arena *a, const char *const *values, size_t n)
@@ -342,9 +341,9 @@ int run_cells(const struct run *run, const struct pgresult *r, size_t max, struc
 void run_report(const struct run *run, const struct pgresult *r, struct run_report *ret)
 {
 	const size_t versions = QUERY_RESULT + VERSIONS, pending = QUERY_RESULT + PENDING;
-	const size_t before = QUERY_RESULT + BLOCKS_BEFORE;
+	const size_t before = QUERY_RESULT + ROWS_BEFORE;
 	const size_t after = first_source(run) + run->nsources * run->nwindows;
-	int64_t blocks = pgresult_i64(r, after, 0, 0) - pgresult_i64(r, before, 0, 0);
+	int64_t rows = pgresult_i64(r, after, 0, 0) - pgresult_i64(r, before, 0, 0);
 
 	ASSERT(pgresult_rows(r, versions) == run->ntables);
 	*ret = (struct run_report){.now_us = pgresult_i64(r, pending, 0, 0)};
@@ -352,5 +351,5 @@ void run_report(const struct run *run, const struct pgresult *r, struct run_repo
 		ret->versions[i] = pgresult_i64(r, versions, i, 0);
 	if (pgresult_text(r, pending, 0, 1) != NULL)
 		ret->oldest_us = pgresult_i64(r, pending, 0, 1);
-	ret->bytes = blocks > 0 ? blocks * BLOCK_BYTES : 0; /* negative: statistics sent between */
+	ret->bytes = rows > 0 ? rows * READS_ROW_BYTES : 0; /* negative: statistics sent between */
 }

@@ -1,8 +1,7 @@
 /* Reads of a question in bytes; see reads.h. */
 #include "queryd/cost/reads.h"
 
-#define BLOCK_BYTES 8192
-#define KEYED_ROWS  4.0 /* nights of a reservation, steps of a payment */
+#define KEYED_ROWS 4.0 /* nights of a reservation, steps of a payment */
 
 int reads_scope(struct reads *r, int over)
 {
@@ -30,11 +29,9 @@ static double rows_of(const struct read *r, const struct extent *e)
 	return r->most > 0 && rows > r->most ? r->most : rows;
 }
 
-/* Each row lies in a block of its own: so what was read is counted, too (tenant_views.blocks_read).
- */
 int64_t reads_bytes(const struct reads *r, const struct extent *e)
 {
-	double rows[READS_SCOPES_MAX] = {0}, times[READS_SCOPES_MAX] = {0}, blocks = 0;
+	double rows[READS_SCOPES_MAX] = {0}, times[READS_SCOPES_MAX] = {0}, read = 0;
 
 	for (size_t i = 0; i < r->n; i++) {
 		double own = rows_of(&r->v[i], e);
@@ -48,7 +45,7 @@ int64_t reads_bytes(const struct reads *r, const struct extent *e)
 			times[s] = times[r->over[s]] * rows[r->over[s]];
 	}
 	for (size_t i = 0; i < r->n; i++)
-		blocks += rows_of(&r->v[i], e) * times[r->v[i].scope];
-	return blocks < (double)(INT64_MAX / BLOCK_BYTES / 2) ? (int64_t)blocks * BLOCK_BYTES
-							      : INT64_MAX / 2;
+		read += rows_of(&r->v[i], e) * times[r->v[i].scope];
+	return read < (double)(INT64_MAX / READS_ROW_BYTES / 2) ? (int64_t)read * READS_ROW_BYTES
+								: INT64_MAX / 2;
 }

@@ -13,6 +13,9 @@
 #define READS_MAX        64
 #define READS_SCOPES_MAX 64
 #define READS_ONCE       (-1) /* a scope over none */
+/* What a row counts as, with its index entry. Rows are what is counted (tenant_views.blocks_read()
+ * gives the entries of indexes that were read), never blocks, which hold rows of other tenants. */
+#define READS_ROW_BYTES INT64_C(256)
 
 struct read {
 	const char *table; /* literal */

@@ -124,6 +124,7 @@ static const char *instant(struct pull *k, int64_t us)
 
 static void finish(struct pull *k, const char *const *next)
 {
+	struct strbuf out;
 	int64_t since;
 
 	jw_end(&k->w);
@@ -138,8 +139,9 @@ static void finish(struct pull *k, const char *const *next)
 	text_member(&k->w, "now", instant(k, clock_wall_us()));
 	jw_end(&k->w);
 	httpd_set_header(k->call.http, "Cache-Control", "private, no-store");
-	httpd_reply_json(k->call.http, 200, &k->out);
-	strbuf_clear(&k->out);
+	out = k->out; /* k goes with the request */
+	httpd_reply_json(k->call.http, 200, &out);
+	strbuf_clear(&out);
 }
 
 /* ---- projections */

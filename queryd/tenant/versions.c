@@ -143,8 +143,10 @@ static void on_rows(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct gathered *g = arg;
 
+	struct said said = {.rows = r};
+
 	OBJ_CHECK(g, GATHERED_MAGIC);
-	end(g, e == NULL ? &(struct said){.rows = r} : NULL);
+	end(g, e == NULL ? &said : NULL);
 }
 
 static void ask_postgres(struct gathered *g)

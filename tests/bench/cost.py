@@ -19,7 +19,7 @@ from table import Wrong
 RESERVATIONS = int(os.environ.get("BENCH_COST_RESERVATIONS", "1000"))
 TENANTS = int(os.environ.get("BENCH_COST_TENANTS", "6"))
 FROM, TO = "2024-01-01", "2025-12-31"
-BLOCK = 8192
+ROW = 256
 RUN = "/api/v1/analytics/queries:run"
 SHAPES = ((7, None), (30, "day"), (90, "week"), (365, "month"), (731, None))
 
@@ -111,7 +111,7 @@ def measure(stack):
         if answer.headers["X-Cache"] == "HIT":
             continue
         estimate, read = counter(stack) - before, answer.json()["bytesScanned"]
-        found.append(((estimate + BLOCK) / (read + BLOCK), what, estimate, read, body))
+        found.append(((estimate + ROW) / (read + ROW), what, estimate, read, body))
     return found
 
 
@@ -127,7 +127,7 @@ def bench_cost(table, _):
     tenths = statistics.quantiles(ratios, n=10)
     for ratio, what, estimate, read, body in sorted(found, key=lambda row: row[0]):
         if not 0.5 <= ratio <= 2:
-            print(f"    {ratio:.2f} {what}: {estimate // BLOCK} for {read // BLOCK} blocks: {body}")
+            print(f"    {ratio:.2f} {what}: {estimate // ROW} for {read // ROW} rows: {body}")
     table.add(f"Q5 estimate / read of {len(found)} queries, share within 0.5 to 2", f"{100 * within:.1f} %",
               f"p10 {tenths[0]:.2f}, p50 {statistics.median(ratios):.2f}, p90 {tenths[8]:.2f}", None, "≥ 95 %",
               within >= 0.95)

@@ -192,13 +192,13 @@ def test_a_budget_ends(stack):
     """Over processes, for one tenant, but not for answers that are there; told once at 80 and at 100 per cent."""
     tenant, other = hotel_of(stack, "poor"), hotel_of(stack, "neighbour")
     stack.query("insert into analytics.budgets (tenant_id, day, cap_bytes, own_cap) "
-                "values ($1, (now() at time zone 'UTC')::date - 1, 16777216, true)", tenant.tenant)
+                "values ($1, (now() at time zone 'UTC')::date - 1, 524288, true)", tenant.tenant)
     one = Asker(stack, tenant)
     kept = one.metric(days=1)
-    assert kept.status == 200 and one.budget()["bytesCap"] == 1 << 24
+    assert kept.status == 200 and one.budget()["bytesCap"] == 1 << 19
     with another_queryd(stack) as url:
         two = Asker(stack, tenant, url)
-        for n in range(400):  # each reads some 400 kB
+        for n in range(400):  # each reads some 12 kB
             answer = (one, two)[n % 2].sql()
             if answer.status != 200:
                 break
@@ -207,13 +207,13 @@ def test_a_budget_ends(stack):
         for asker in (one, two):
             wait_until(lambda a=asker: a.sql().status == 429)
             assert asker.metric(days=1).headers["X-Cache"] == "HIT"
-            assert asker.budget()["bytesUsed"] <= 1.1 * (1 << 24)  # the last ones read more than estimated
+            assert asker.budget()["bytesUsed"] <= 1.1 * (1 << 19)  # the last ones read more than estimated
             assert asker.sql(dryRun=True).status == 200  # reads nothing
             assert Asker(stack, other, asker.base).sql().status == 200
     wait_until(lambda: len(events(stack, tenant.tenant, "data_quality.alert")) == 2)
     alarms = events(stack, tenant.tenant, "data_quality.alert")
     assert [e["percent"] for e in alarms] == [80, 100] and {e["kind"] for e in alarms} == {"budget"}
-    assert all(e["expected"] == 1 << 24 and e["observed"] >= 0.8 * e["expected"] for e in alarms)
+    assert all(e["expected"] == 1 << 19 and e["observed"] >= 0.8 * e["expected"] for e in alarms)
     assert not events(stack, other.tenant, "data_quality.alert")
     wait_until(lambda: [e for e in events(stack, tenant.tenant, "query.executed") if e["outcome"] == BUDGET])
     # the next day begins anew

@@ -132,7 +132,7 @@ def test_a_simulated_platform_fills_every_table(stack, compute):
                       f" from analytics_curated.fact_funnel where tenant_id not in ('{TENANT}', '{OTHER}')") == [["0", "0"]]
     # what dqd thinks of it
     harness.run([f"{harness.BIN}/dqd", "-c", stack.path("etc", "dqd.conf"), "run"])
-    results = stack.psql("select table_name, kind, column_name, state, count(*) from analytics.dq_results join analytics.dq_checks using (check_id)"
-                         " where kind in ('row_count_drift', 'quarantine_rate') group by 1, 2, 3, 4 order by 1")
+    results = stack.query("select table_name, kind, column_name, state, count(*) from analytics.dq_results r join analytics.dq_checks using (check_id)"
+                          " where kind in ('row_count_drift', 'quarantine_rate') and r.tenant_id = any ($1::text[]) group by 1, 2, 3, 4 order by 1", simulated)
     assert {r[3] for r in results} == {"pass"}, results
     assert {"fact_housekeeping_task", "dim_fx", "fact_lock_action", "fact_ai_suggestion", "fact_demand_forecast", "fact_audit_event"} <= {r[0] for r in results}

@@ -1,2 +1,2 @@
--- rows: 1 (blocks charged so far, see tenant_views.blocks_read: the difference of two calls is what was read between)
+-- rows: 1 (index entries read so far, which stand for rows: the difference of two calls is what was read between)
 select tenant_views.blocks_read() as blocks;
