@@ -2,8 +2,8 @@
  * GET /internal/sync/pull: what sync-service copies to desktops, one tenant at a time.
  *
  * The caller is a service: a token with `tenants`, a list of exactly one, and no roles. With
- * propertyAccess (under any of its names) it pulls for these properties, else for all. Private
- * dashboards (scope user) are not copied. A scope sees snapshots that were made for exactly itself,
+ * propertyAccess (under any of its names) it pulls for these properties, else for all. Dashboards
+ * of a user or of roles are not copied. A scope sees snapshots that were made for exactly itself,
  * or for the one property of a property's dashboard; figures and dates over all properties are null
  * for who sees some.
  *

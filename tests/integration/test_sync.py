@@ -71,6 +71,7 @@ def test_from_nothing_and_on(stack, tenant):
 
     board = user.board()["id"]
     tile, private = widget(user, board), user.board(scope="user")["id"]
+    user.board(scope="role", roles=["manager"])  # roles are not what a service has
     assert quiet(copy.pull()) == {("dashboard", board), ("widget", tile)}
     assert copy.of("widget")[tile]["title"] == "Sold" and not quiet(copy.pull())
     user.put(f"/dashboards/{board}", {**BOARD, "name": "New"}, "*")

@@ -63,10 +63,11 @@ as $$
 $$;
 revoke all on function analytics.note_sync(text, text, text, text, boolean) from public;
 
+-- Who pulls has neither a name nor roles: what is for a user or for roles is private here.
 create function analytics.dashboard_audience(d analytics.dashboards) returns text
 	language sql immutable set search_path = pg_catalog
 as $$
-	select case d.scope when 'user' then null when 'property' then d.property_id else 'tenant' end
+	select case d.scope when 'tenant' then 'tenant' when 'property' then d.property_id end
 $$;
 revoke all on function analytics.dashboard_audience(analytics.dashboards) from public;
 
@@ -209,7 +210,7 @@ as $$
 		       e.scope, e.audience, w.kind, w.title, w.query, w.revision, r.pulled_at
 		  from recent r
 		  join analytics.dashboards d
-		    on d.tenant_id = r.tenant_id and d.deleted_at is null and d.scope <> 'user'
+		    on d.tenant_id = r.tenant_id and d.deleted_at is null and d.scope in ('tenant', 'property')
 		   and (d.scope <> 'property' or r.properties is null or d.property_id = any (r.properties))
 		  join analytics.widgets w
 		    on w.dashboard_id = d.dashboard_id
