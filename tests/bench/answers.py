@@ -53,7 +53,7 @@ def bench_compute(table, stack):
         for connections in CONNECTIONS:
             hello, redis = server.load(connections), []
             cached = Load(url, connections, kind="fixed", body=fixed, **asked)
-            computed = Load(url, connections, 0.1, **ranges)  # pressure may refuse; the table says so
+            computed = Load(url, connections, 0.5, **ranges)  # who waits 500 ms is refused; the table says so
             for _ in range(cx.ROUNDS):
                 hello.run()
                 cached.run()
