@@ -11,11 +11,11 @@
 #define SLOTS         1024 /* a tenant takes the place of another with the same hash */
 #define KNOWN_MS      60000
 
-/* The calendar is the same for all, and a block of it holds 64 days (tenant_views.blocks_read). */
-#define CALENDAR          "dim_calendar"
-#define CALENDAR_FROM     14610 /* 2010-01-01 */
-#define CALENDAR_TO       25932 /* 2040-12-31 */
-#define CALENDAR_IN_BLOCK 64.0
+/* The calendar is the same for all: 64 days of it count as a row (tenant_views.blocks_read). */
+#define CALENDAR        "dim_calendar"
+#define CALENDAR_FROM   14610 /* 2010-01-01 */
+#define CALENDAR_TO     25932 /* 2040-12-31 */
+#define CALENDAR_IN_ROW 64.0
 
 struct extent {
 	size_t n;
@@ -141,7 +141,7 @@ double extent_rows(const struct extent *e, const char *table, int32_t from, int3
 	double rows = 0;
 
 	if (strcmp(table, CALENDAR) == 0)
-		return days_of(from, to, CALENDAR_FROM, CALENDAR_TO) / CALENDAR_IN_BLOCK;
+		return days_of(from, to, CALENDAR_FROM, CALENDAR_TO) / CALENDAR_IN_ROW;
 	for (size_t i = 0; i < e->n; i++) {
 		const struct extent_span *s = &e->spans[i];
 

@@ -153,7 +153,7 @@ START_TEST(test_bytes)
 	struct extent *e = extent_new(spans, ARRAY_SIZE(spans));
 	static const struct {
 		const char *sql;
-		int64_t blocks;
+		int64_t rows;
 	} sizes[] = {
 		{"select 1", 0},
 		{"select count(*) from fact_payment", 0},
@@ -190,7 +190,7 @@ START_TEST(test_bytes)
 		struct gate_refusal why;
 
 		ck_assert_int_eq(gate_check(slice_of(sizes[i].sql), &none, a, &s, &why), 0);
-		ck_assert_msg(reads_bytes(&s.reads, e) == sizes[i].blocks * READS_ROW_BYTES,
+		ck_assert_msg(reads_bytes(&s.reads, e) == sizes[i].rows * READS_ROW_BYTES,
 			      "%s\n%lld", sizes[i].sql,
 			      (long long)reads_bytes(&s.reads, e) / READS_ROW_BYTES);
 		arena_free(a);
