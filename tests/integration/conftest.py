@@ -13,6 +13,14 @@ import harness
 pytest_plugins = ["warehouse", "hotel", "etlstack"]
 
 
+# files that take longest, so that none of them is what all other processes wait for at the end
+LONG = ("test_stack", "test_quality", "test_purge", "test_crash", "test_prove", "test_kills", "test_openapi", "test_hotelsim")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 @pytest.fixture(scope="session")
 def stack(request):
     """One running stack that all tests share: use tenants of your own, restart what you kill."""
