@@ -14,7 +14,7 @@ pytest_plugins = ["warehouse", "hotel", "etlstack"]
 
 
 # files that take longest, so that none of them is what all other processes wait for at the end
-LONG = ("test_stack", "test_quality", "test_purge", "test_crash", "test_prove", "test_kills", "test_openapi", "test_hotelsim")
+LONG = ("test_stack", "test_demo", "test_quality", "test_purge", "test_crash", "test_prove", "test_kills", "test_openapi", "test_hotelsim")
 
 
 def pytest_collection_modifyitems(items):
