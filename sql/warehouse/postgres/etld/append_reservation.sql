@@ -54,67 +54,76 @@ with read as materialized (
 			select analytics_run.date_of(r.p -> 'stay', 'start') as starts,
 				analytics_run.date_of(r.p -> 'stay', 'end') as ends) d
 		where ends - starts between 0 and 1100) s on true
+	-- a condition that gates a subquery stands in it, behind a fence: on a join it would be looked at last. And
+	-- what is aggregated is in order: an `order by` in each aggregate would be a sort for each, in every event
 	left join lateral (
-		select array_agg(item.id order by item.n) as item_id, array_agg(item.type order by item.n) as item_type,
-			array_agg(item.kind order by item.n) as item_kind, array_agg(item.starts order by item.n) as item_start,
-			array_agg(item.ends order by item.n) as item_end, array_agg(item.currency order by item.n) as item_currency,
-			min(item.starts) as stay_start, max(item.ends) as stay_end,
-			sum(item.adults) as adults, sum(item.children) as children,
-			coalesce(analytics_run.array_join(night.item order by item.n), '{}') as night_item,
-			coalesce(analytics_run.array_join(night.date order by item.n), '{}') as night_date,
-			coalesce(analytics_run.array_join(night.rate order by item.n), '{}') as night_rate
+		select *
 		from (
-			select i.n, coalesce(analytics_run.id_of(i.item, 'itemId'), '#' || i.n) as id,
-				analytics_run.id_of(i.item, 'roomTypeId') as type,
-				case when i.item ->> 'kind' in ('complimentary', 'house_use', 'day_use')
-					then i.item ->> 'kind' else 'sold' end as kind,
-				case when d.ends - d.starts between 0 and 1100 then d.starts end as starts,
-				case when d.ends - d.starts between 0 and 1100 then d.ends end as ends,
-				analytics_run.array_of(i.item, 'nightlyRates') as rates,
-				coalesce(analytics_run.currency_of(i.item -> 'nightlyRates' -> 0 -> 'amount'),
-					analytics_run.currency_of(r.p -> 'total')) as currency,
-				analytics_run.count_of(i.item, 'adults') as adults,
-				analytics_run.count_of(i.item, 'children') as children
-			from jsonb_array_elements(analytics_run.array_of(r.p, 'items')) with ordinality as i (item, n)
-			cross join lateral (
-				select coalesce(analytics_run.date_of(i.item -> 'stay', 'start'), s.starts) as starts,
-					coalesce(analytics_run.date_of(i.item -> 'stay', 'end'), s.ends) as ends
-				offset 0) d
-			where i.n <= 500
-			offset 0) item
-		-- one row a night; a day-use item has one, on its day. Rates usually stand in order.
-		left join lateral (
-			select array_agg(day.item) as item, array_agg(day.date) as date,
-				array_agg(case
-					when analytics_run.date_of(item.rates -> day.k, 'date') = day.date
-					then analytics_run.to_micro(item.rates -> day.k -> 'amount')
-					else (
-						select analytics_run.to_micro(rate -> 'amount')
-						from jsonb_array_elements(item.rates) with ordinality as given (rate, n)
-						where n <= 1100 and analytics_run.date_of(rate, 'date') = day.date
-						order by n
-						limit 1)
-				end) as rate
+			select array_agg(item.id) as item_id, array_agg(item.type) as item_type, array_agg(item.kind) as item_kind,
+				array_agg(item.starts) as item_start, array_agg(item.ends) as item_end,
+				array_agg(item.currency) as item_currency, min(item.starts) as stay_start, max(item.ends) as stay_end,
+				sum(item.adults) as adults, sum(item.children) as children,
+				coalesce(analytics_run.array_join(night.item), '{}') as night_item,
+				coalesce(analytics_run.array_join(night.date), '{}') as night_date,
+				coalesce(analytics_run.array_join(night.rate), '{}') as night_rate
 			from (
-				select k, item.n::smallint as item, item.starts + k as date
-				from generate_series(0,
-					case when item.kind = 'day_use' then 0 else greatest(item.ends - item.starts, 1) - 1 end) k
-				offset 0) day
-		) night on item.starts is not null
-	) i on jsonb_typeof(r.p -> 'items') = 'array'
+				select i.n, coalesce(analytics_run.id_of(i.item, 'itemId'), '#' || i.n) as id,
+					analytics_run.id_of(i.item, 'roomTypeId') as type,
+					case when i.item ->> 'kind' in ('complimentary', 'house_use', 'day_use')
+						then i.item ->> 'kind' else 'sold' end as kind,
+					case when d.ends - d.starts between 0 and 1100 then d.starts end as starts,
+					case when d.ends - d.starts between 0 and 1100 then d.ends end as ends,
+					analytics_run.array_of(i.item, 'nightlyRates') as rates,
+					coalesce(analytics_run.currency_of(i.item -> 'nightlyRates' -> 0 -> 'amount'),
+						analytics_run.currency_of(r.p -> 'total')) as currency,
+					analytics_run.count_of(i.item, 'adults') as adults,
+					analytics_run.count_of(i.item, 'children') as children
+				from jsonb_array_elements(r.p -> 'items') with ordinality as i (item, n)
+				cross join lateral (
+					select coalesce(analytics_run.date_of(i.item -> 'stay', 'start'), s.starts) as starts,
+						coalesce(analytics_run.date_of(i.item -> 'stay', 'end'), s.ends) as ends
+					offset 0) d
+				where i.n <= 500
+				order by i.n
+				offset 0) item
+			-- one row a night; a day-use item has one, on its day. Rates usually stand in order.
+			left join lateral (
+				select array_agg(day.item) as item, array_agg(day.date) as date,
+					array_agg(case
+						when analytics_run.date_of(item.rates -> day.k, 'date') = day.date
+						then analytics_run.to_micro(item.rates -> day.k -> 'amount')
+						else (
+							select analytics_run.to_micro(rate -> 'amount')
+							from jsonb_array_elements(item.rates) with ordinality as given (rate, n)
+							where n <= 1100 and analytics_run.date_of(rate, 'date') = day.date
+							order by n
+							limit 1)
+					end) as rate
+				from (
+					select k, item.n::smallint as item, item.starts + k as date
+					from generate_series(0,
+						case when item.kind = 'day_use' then 0 else greatest(item.ends - item.starts, 1) - 1 end) k
+					offset 0) day
+			) night on item.starts is not null
+			offset 0) given
+		where jsonb_typeof(r.p -> 'items') = 'array'
+		offset 0) i on true
 	-- rates without items (dates_changed): they hold for every item
 	left join lateral (
-		select array_agg(0::smallint) as night_item, array_agg(day order by day) as night_date,
-			array_agg(rate order by day) as night_rate
+		select *
 		from (
-			select distinct on (day) day, rate
+			select array_agg(0::smallint) as night_item, array_agg(day) as night_date, array_agg(rate) as night_rate
 			from (
-				select analytics_run.date_of(g.rate, 'date') as day, analytics_run.to_micro(g.rate -> 'amount') as rate, n
-				from jsonb_array_elements(analytics_run.array_of(r.p, 'nightlyRates')) with ordinality as g (rate, n)
-				where n <= 1100) given
-			where day is not null and rate is not null
-			order by day, n) u
-	) l on i.item_id is null and jsonb_typeof(r.p -> 'nightlyRates') = 'array'
+				select distinct on (day) day, rate
+				from (
+					select analytics_run.date_of(g.rate, 'date') as day, analytics_run.to_micro(g.rate -> 'amount') as rate, n
+					from jsonb_array_elements(r.p -> 'nightlyRates') with ordinality as g (rate, n)
+					where n <= 1100) given
+				where day is not null and rate is not null
+				order by day, n) u
+			offset 0) given
+		where i.item_id is null and jsonb_typeof(r.p -> 'nightlyRates') = 'array'
+		offset 0) l on true
 ), bad as (
 	insert into analytics_run.failed_keys as f (consumer, tenant_id, key, error)
 	select 'reservation', tenant_id, 'event:' || event_id,
