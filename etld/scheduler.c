@@ -15,6 +15,7 @@
 #define SCHEDULER_MAGIC   OBJ_MAGIC('c')
 #define LOOK_TIMEOUT_MS   30000
 #define LOOK_FAILURES_MAX 10 /* in a row, until a one-shot gives up */
+#define LOOK_DUE          2  /* place in its pipeline of the statement that lists */
 
 struct worker {
 	struct scheduler *scheduler;
@@ -39,6 +40,7 @@ struct scheduler {
 	bool looking, look_again, draining;
 	void (*on_drained)(void *arg);
 	void *drained_arg;
+	struct pgconn *look_conn; /* of the look under way */
 	struct agenda *agenda;
 	struct metric_family *units, *events;
 	struct metric *seconds, *pending;
@@ -199,22 +201,22 @@ static bool wanted(const struct scheduler *s, struct task t)
 	return o->nonly == 0;
 }
 
-/* Rows: (consumer, shard, portions, urgency, events), most urgent first. */
+/* Rows of result LOOK_DUE: (consumer, shard, portions, urgency, events), most urgent first. */
 static void read_due(struct scheduler *s, const struct pgresult *r)
 {
 	int64_t pending = 0;
 
 	agenda_clear(s->agenda);
-	for (size_t row = 0; row < pgresult_rows(r, 0); row++) {
+	for (size_t row = 0; row < pgresult_rows(r, LOOK_DUE); row++) {
 		struct task t = {
-			.consumer = consumer_find(pgresult_text(r, 0, row, 0)),
-			.shard = (int)pgresult_i64(r, 0, row, 1),
-			.portions = pgresult_bool(r, 0, row, 2),
+			.consumer = consumer_find(pgresult_text(r, LOOK_DUE, row, 0)),
+			.shard = (int)pgresult_i64(r, LOOK_DUE, row, 1),
+			.portions = pgresult_bool(r, LOOK_DUE, row, 2),
 		};
 
-		pending += pgresult_i64(r, 0, row, 4);
+		pending += pgresult_i64(r, LOOK_DUE, row, 4);
 		if (wanted(s, t))
-			agenda_add(s->agenda, t, (enum urgency)pgresult_i64(r, 0, row, 3));
+			agenda_add(s->agenda, t, (enum urgency)pgresult_i64(r, LOOK_DUE, row, 3));
 	}
 	metric_set(s->pending, (double)pending);
 }
@@ -235,6 +237,9 @@ static void on_looked(void *arg, const struct pgresult *r, const struct err *e)
 	struct scheduler *s = arg;
 
 	OBJ_CHECK(s, SCHEDULER_MAGIC);
+	if (s->look_conn != NULL)
+		pgpool_release(s->pool, s->look_conn);
+	s->look_conn = NULL;
 	s->looking = false;
 	if (s->draining)
 		return;
@@ -256,10 +261,28 @@ static void on_looked(void *arg, const struct pgresult *r, const struct err *e)
 	}
 }
 
+/* On a plan that the connection made once: planning would be nine tenths of a look, and there is
+ * one for every hint and every unit. */
+static void on_look_conn(void *arg, struct pgconn *c, const struct err *e)
+{
+	struct scheduler *s = arg;
+	const char *params[] = {s->options.unit.tenant_id};
+	const struct pgstmt stmts[] = {{&SQL_etld_begin, NULL},
+				       {&SQL_etld_plan_for_few, NULL},
+				       [LOOK_DUE] = {&SQL_etld_list_due, params},
+				       {&SQL_etld_commit, NULL}};
+
+	OBJ_CHECK(s, SCHEDULER_MAGIC);
+	if (c == NULL) {
+		on_looked(s, NULL, e);
+		return;
+	}
+	s->look_conn = c;
+	pgconn_batch(c, stmts, ARRAY_SIZE(stmts), LOOK_TIMEOUT_MS, on_looked, s);
+}
+
 static void look(struct scheduler *s)
 {
-	const char *params[] = {s->options.unit.tenant_id};
-
 	if (s->draining)
 		return;
 	if (s->looking) {
@@ -267,7 +290,7 @@ static void look(struct scheduler *s)
 		return;
 	}
 	s->looking = true;
-	pgpool_exec(s->pool, NULL, &SQL_etld_list_due, params, LOOK_TIMEOUT_MS, on_looked, s);
+	(void)pgpool_acquire(s->pool, NULL, on_look_conn, s);
 }
 
 static void on_timer(void *arg)
