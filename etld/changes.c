@@ -26,9 +26,9 @@ static struct table_change *change_of(struct table_change *changes, const char *
 }
 
 void changes_add(struct table_change *changes, struct arena *arena, const struct pgresult *r,
-		 size_t n)
+		 size_t first, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = first; i < first + n; i++) {
 		for (size_t row = 0; row < pgresult_rows(r, i); row++) {
 			struct table_change *c = change_of(changes, pgresult_text(r, i, row, 0));
 
@@ -45,11 +45,11 @@ void changes_add(struct table_change *changes, struct arena *arena, const struct
 	}
 }
 
-int64_t changes_count(const struct pgresult *r, size_t n)
+int64_t changes_count(const struct pgresult *r, size_t first, size_t n)
 {
 	int64_t count = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = first; i < first + n; i++) {
 		for (size_t row = 0; row < pgresult_rows(r, i); row++)
 			count += pgresult_i64(r, i, row, 1) + pgresult_i64(r, i, row, 2);
 	}

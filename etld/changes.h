@@ -27,9 +27,11 @@ struct table_change {
 
 /* One for each table of the consumer, and the end. */
 void changes_init(struct table_change changes[CONSUMER_TABLES_MAX + 1], const struct consumer *c);
-/* Adds the rows of the first n results, those of rebuild statements; arrays go into the arena. */
-void changes_add(struct table_change *changes, struct arena *a, const struct pgresult *r, size_t n);
-/* Rows that the first n results, those of rebuild statements, say were put or cut. */
-int64_t changes_count(const struct pgresult *r, size_t n);
+/* Adds the rows of n results from `first` on, those of rebuild statements; arrays go into the
+ * arena. */
+void changes_add(struct table_change *changes, struct arena *a, const struct pgresult *r,
+		 size_t first, size_t n);
+/* Rows that n results from `first` on, those of rebuild statements, say were put or cut. */
+int64_t changes_count(const struct pgresult *r, size_t first, size_t n);
 
 #endif

@@ -15,6 +15,7 @@ static const struct consumer consumers[] = {
 	{
 		.name = "reservation",
 		.append = &SQL_etld_append_reservation,
+		.pseudonyms = true,
 		.rebuilds = {REBUILD(reservation), REBUILD(history)},
 		.tables = {"fact_reservation", "fact_room_night", "fact_room_night_history"},
 	},
@@ -40,6 +41,7 @@ static const struct consumer consumers[] = {
 	{
 		.name = "housekeeping",
 		.append = &SQL_etld_append_housekeeping,
+		.pseudonyms = true,
 		.rebuilds = {REBUILD(housekeeping)},
 		.tables = {"fact_housekeeping_task"},
 	},
@@ -64,6 +66,7 @@ static const struct consumer consumers[] = {
 	{
 		.name = "audit",
 		.append = &SQL_etld_append_audit,
+		.pseudonyms = true,
 		.rebuilds = {REBUILD(audit)},
 		.tables = {"fact_audit_event"},
 	},

@@ -24,6 +24,7 @@ struct consumer {
 	const char *name;
 	const struct sql_stmt
 		*append; /* NULL: its events touch no projection, they are just taken */
+	bool pseudonyms; /* it makes some, with the secret of the tenant */
 	/* In dependency order; each returns one row per table it writes. No statements end the
 	 * list. */
 	struct rebuild rebuilds[CONSUMER_REBUILDS_MAX + 1];

@@ -1,9 +1,10 @@
 /*
  * The unit of work as a chain of steps on one connection; see unit.h.
  *
- *   open ─▶ take ─▶ append ─▶ rebuild ─▶ close
- *                      ▲          │ a rebuild failed
- *                      └─ narrow ◀┘ (rolled back to the savepoint; the range is halved)
+ *   key (rolled back) ◀┐ a tenant has no secret for pseudonyms yet
+ *    └──────▶ take ────┴─▶ append ─▶ rebuild ─▶ close
+ *                                     ▲   │ a rebuild failed
+ *                                     └ narrow (rolled back to the savepoint; the range is halved)
  *
  * While there is a version of the tables beside the live one (warehouse migration 0017), keys are
  * rebuilt in both, and the portions of its build in that one alone.
@@ -12,8 +13,10 @@
  * of its work; one of many has each statement planned for its parameters (plan_for_few,
  * plan_for_many).
  *
- * Each step sends one pipeline and its on_* function chooses the next. Arrays travel from statement
- * to statement as literals; the unit's arena owns everything that outlives a result.
+ * Each step sends one pipeline and its on_* function chooses the next: a unit is as many round
+ * trips. The lock goes with the take, which reads nothing while another worker has it. Arrays
+ * travel from statement to statement as literals; the unit's arena owns everything that outlives a
+ * result.
  */
 #include "etld/unit.h"
 
@@ -55,10 +58,10 @@ struct unit {
 	const char *key_lo, *key_hi;                  /* bounds of the dedupe keys taken */
 	const char *tenants, *keys;                   /* the touched keys: parallel arrays */
 	const char *job_id;                           /* whose portion it is, or NULL */
-	bool job_last;                        /* nothing is left of what the portion is of */
-	bool live, beside;                    /* the versions to rebuild the keys in */
-	bool few;                             /* it runs on plans made once */
-	size_t appended;                      /* place of the append's result */
+	bool job_last;     /* nothing is left of what the portion is of */
+	bool live, beside; /* the versions to rebuild the keys in */
+	bool few;          /* it runs on plans made once */
+	size_t at;         /* place in the pipeline that its results are read from */
 	struct range ranges[UNIT_RANGES_MAX]; /* still to rebuild; the last is next */
 	size_t nranges;
 	struct table_change changes[CONSUMER_TABLES_MAX + 1];
@@ -253,7 +256,6 @@ static void step_narrow(struct unit *u)
 		u->ranges[u->nranges++] = (struct range){mid + 1, top.hi};
 		u->ranges[u->nranges++] = (struct range){top.lo, mid};
 	}
-	ADD0(u, SQL_etld_savepoint);
 	send(u, on_narrowed);
 }
 
@@ -277,9 +279,9 @@ static void on_rebuilt(void *arg, const struct pgresult *r, const struct err *e)
 	while (u->consumer->rebuilds[nrebuilds].live != NULL)
 		nrebuilds++;
 	if (u->live) /* first; what came beside is nobody's business yet */
-		changes_add(u->changes, u->arena, r, nrebuilds);
+		changes_add(u->changes, u->arena, r, u->at, nrebuilds);
 	else
-		u->built += changes_count(r, nrebuilds);
+		u->built += changes_count(r, u->at, nrebuilds);
 	u->nranges--;
 	step_rebuild(u);
 }
@@ -300,70 +302,56 @@ static void step_rebuild(struct unit *u)
 		return;
 	}
 	top = &u->ranges[u->nranges - 1];
+	ADD0(u, SQL_etld_savepoint);
+	u->at = u->npipeline;
 	for (const struct rebuild *r = u->consumer->rebuilds; u->live && r->live != NULL; r++)
 		add_rebuild(u, r->live, top);
 	for (const struct rebuild *r = u->consumer->rebuilds; u->beside && r->live != NULL; r++)
 		add_rebuild(u, r->beside, top);
 	ADD(u, SQL_etld_clear_failed, u->consumer->name, u->tenants, u->keys, text_of(u, top->lo),
 	    text_of(u, top->hi));
-	ADD0(u, SQL_etld_savepoint);
 	send(u, on_rebuilt);
 }
 
 /* ---- append: events of the take become typed rows; their keys join those touched otherwise */
 
-static void on_planned(void *arg, const struct pgresult *r, const struct err *e)
-{
-	struct unit *u = arg;
-
-	OBJ_CHECK(u, UNIT_MAGIC);
-	(void)r;
-	if (!failed(u, e))
-		step_rebuild(u);
-}
-
 /* A few events can touch many keys. */
-static void step_plan(struct unit *u)
+static void plan_for(struct unit *u, int64_t most)
 {
+	if (!u->few || most <= UNIT_FEW)
+		return;
 	u->few = false;
 	ADD0(u, SQL_etld_plan_for_many);
-	send(u, on_planned);
 }
 
-static void on_ready(void *arg, const struct pgresult *r, const struct err *e)
+static void start_rebuild(struct unit *u)
+{
+	u->report.keys = (int64_t)pgarray_count(u->keys);
+	if (u->report.keys > 0)
+		u->ranges[u->nranges++] = (struct range){1, u->report.keys};
+	plan_for(u, u->report.keys);
+	step_rebuild(u);
+}
+
+static void on_appended(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct unit *u = arg;
 
 	OBJ_CHECK(u, UNIT_MAGIC);
 	if (failed(u, e))
 		return;
-	if (u->appended != 0) {
-		u->tenants = pgarray_join(u->arena, u->tenants, keep(u, r, u->appended, 0, 0));
-		u->keys = pgarray_join(u->arena, u->keys, keep(u, r, u->appended, 0, 1));
-		u->report.rejected = pgresult_i64(r, u->appended, 0, 3);
-	}
-	u->report.keys = (int64_t)pgarray_count(u->keys);
-	if (u->report.keys > 0)
-		u->ranges[u->nranges++] = (struct range){1, u->report.keys};
-	if (u->few && u->report.keys > UNIT_FEW)
-		step_plan(u);
-	else
-		step_rebuild(u);
+	u->tenants = pgarray_join(u->arena, u->tenants, keep(u, r, u->at, 0, 0));
+	u->keys = pgarray_join(u->arena, u->keys, keep(u, r, u->at, 0, 1));
+	u->report.rejected = pgresult_i64(r, u->at, 0, 3);
+	start_rebuild(u);
 }
 
 static void step_append(struct unit *u)
 {
-	if (u->few && (u->report.events > UNIT_FEW || pgarray_count(u->keys) > UNIT_FEW)) {
-		u->few = false;
-		ADD0(u, SQL_etld_plan_for_many);
-	}
-	if (u->key_lo != NULL) { /* deltas were taken */
-		ADD(u, SQL_etld_ensure_guest_keys, u->batch_tenants, u->options.guest_key_seed);
-		u->appended = u->npipeline;
-		ADD(u, *u->consumer->append, u->batches, u->batch_tenants, u->key_lo, u->key_hi);
-	}
-	ADD0(u, SQL_etld_savepoint);
-	send(u, on_ready);
+	plan_for(u, u->report.events);
+	u->at = u->npipeline;
+	ADD(u, *u->consumer->append, u->batches, u->batch_tenants, u->key_lo, u->key_hi);
+	send(u, on_appended);
 }
 
 /* ---- take */
@@ -385,43 +373,54 @@ static void step_leave(struct unit *u)
 	send(u, on_left);
 }
 
-/* Result 0 is the touched keys; 1 the deltas when it takes from the stream. */
-static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
+static void step_take(struct unit *u);
+
+static void on_keyed(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct unit *u = arg;
 
 	OBJ_CHECK(u, UNIT_MAGIC);
-	if (failed(u, e))
-		return;
-	u->tenants = keep(u, r, 0, 0, 0);
-	u->keys = keep(u, r, 0, 0, 1);
-	u->beside = pgresult_bool(r, 0, 0, 2);
-	if (u->task.portions) {
-		if (pgresult_text(r, 0, 0, 3) != NULL)
-			u->job_id = keep(u, r, 0, 0, 3);
-		u->job_last = pgresult_bool(r, 0, 0, 4);
-		u->live = !pgresult_bool(r, 0, 0, 5);
-	} else if (pgresult_text(r, 1, 0, 0) != NULL) {
-		u->batches = keep(u, r, 1, 0, 0);
-		u->batch_tenants = keep(u, r, 1, 0, 1);
-		u->landed = keep(u, r, 1, 0, 2);
-		u->report.events = pgresult_i64(r, 1, 0, 3);
-		u->key_lo = keep(u, r, 1, 0, 4);
-		u->key_hi = keep(u, r, 1, 0, 5);
-	}
-	if (pgarray_count(u->batches) == 0 && pgarray_count(u->keys) == 0 && u->job_id == NULL)
-		step_leave(u);
-	else if (u->consumer->append != NULL)
-		step_append(u);
-	else
-		step_close(u);
+	(void)r;
+	if (!failed(u, e))
+		step_take(u);
 }
 
-static void on_opened(void *arg, const struct pgresult *r, const struct err *e)
+/* The take is put back for it: with it open, whoever meets the same tenant would wait for all of
+ * it. What is taken then may be more, and of further tenants: they are looked at like these. */
+static void step_key(struct unit *u, const char *keyless)
+{
+	ADD0(u, SQL_etld_rollback);
+	ADD(u, SQL_etld_ensure_guest_keys, keyless, u->options.guest_key_seed);
+	send(u, on_keyed);
+}
+
+/* Result `at` is the touched keys; the next the deltas when it takes from the stream. */
+static void read_take(struct unit *u, const struct pgresult *r)
+{
+	size_t keys = u->at, deltas = u->at + 1;
+
+	u->tenants = keep(u, r, keys, 0, 0);
+	u->keys = keep(u, r, keys, 0, 1);
+	u->beside = pgresult_bool(r, keys, 0, 2);
+	if (u->task.portions) {
+		if (pgresult_text(r, keys, 0, 3) != NULL)
+			u->job_id = keep(u, r, keys, 0, 3);
+		u->job_last = pgresult_bool(r, keys, 0, 4);
+		u->live = !pgresult_bool(r, keys, 0, 5);
+	} else if (pgresult_text(r, deltas, 0, 0) != NULL) {
+		u->batches = keep(u, r, deltas, 0, 0);
+		u->batch_tenants = keep(u, r, deltas, 0, 1);
+		u->landed = keep(u, r, deltas, 0, 2);
+		u->report.events = pgresult_i64(r, deltas, 0, 3);
+		u->key_lo = keep(u, r, deltas, 0, 4);
+		u->key_hi = keep(u, r, deltas, 0, 5);
+	}
+}
+
+static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct unit *u = arg;
-	const char *shard = text_of(u, u->task.shard), *tenant = u->options.tenant_id;
-	int64_t most = u->options.max_events;
+	const char *keyless;
 
 	OBJ_CHECK(u, UNIT_MAGIC);
 	if (failed(u, e))
@@ -430,6 +429,32 @@ static void on_opened(void *arg, const struct pgresult *r, const struct err *e)
 		roll_back(u, UNIT_TAKEN);
 		return;
 	}
+	keyless = u->task.portions ? NULL : pgresult_text(r, u->at + 1, 0, 6);
+	if (keyless != NULL && u->consumer->pseudonyms) {
+		step_key(u, keyless);
+		return;
+	}
+	read_take(u, r);
+	if (pgarray_count(u->batches) == 0 && pgarray_count(u->keys) == 0 && u->job_id == NULL)
+		step_leave(u);
+	else if (u->consumer->append == NULL)
+		step_close(u);
+	else if (u->key_lo != NULL) /* deltas were taken */
+		step_append(u);
+	else
+		start_rebuild(u);
+}
+
+static void step_take(struct unit *u)
+{
+	const char *shard = text_of(u, u->task.shard), *tenant = u->options.tenant_id;
+	int64_t most = u->options.max_events;
+
+	ADD0(u, SQL_etld_begin);
+	ADD(u, SQL_etld_lock_unit, u->consumer->name, shard);
+	if (u->few)
+		ADD0(u, SQL_etld_plan_for_few);
+	u->at = u->npipeline;
 	if (u->task.portions && most > UNIT_PORTION_KEYS)
 		most = UNIT_PORTION_KEYS;
 	if (u->task.portions) {
@@ -461,11 +486,7 @@ struct unit *unit_start(struct pgconn *c, struct task task, const struct unit_op
 	u->few = !task.portions;
 	u->batches = u->batch_tenants = u->landed = u->tenants = u->keys = PGARRAY_EMPTY;
 	changes_init(u->changes, consumer);
-	ADD0(u, SQL_etld_begin);
-	ADD(u, SQL_etld_lock_unit, consumer->name, text_of(u, task.shard));
-	if (u->few)
-		ADD0(u, SQL_etld_plan_for_few);
-	send(u, on_opened);
+	step_take(u);
 	return u;
 }
 

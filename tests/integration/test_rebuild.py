@@ -108,6 +108,13 @@ def test_an_erased_guest_is_forgotten(world):
     assert fact(world, rsv, "guest_key") == (None,)
 
 
+def test_a_deleted_tenant_gets_no_secret(world):
+    gone = ident("tnt", "gone")
+    world.admin.query("insert into analytics_run.tombstone (tenant_id) values ($1)", gone)
+    world.etld.statement(wh.ETLD + "ensure_guest_keys.sql", f"{{{gone},{TENANT}}}", None)
+    assert world.rows("select tenant_id from analytics_run.guest_key") == [[TENANT]]
+
+
 def test_nothing_in_a_payload_raises(world):
     rng = random.Random(5)
     junk = [None, True, 0, -1, 1.5, 1e300, 10**30, "", "x", "x" * 5000, "2024-02-30", "2024-13-01", "0000-00-00", "2024-02-01T25:00:00Z",
@@ -150,7 +157,7 @@ def test_a_failing_key_is_found_by_bisection(world):
     run = {n: (lambda *p, n=n: world.etld.statement(f"{wh.ETLD}{n}.sql", *p)) for n in
            ("take_delta", "append_reservation", "rebuild_reservation", "fail_key", "clear_failed")}
     world.etld.query("begin")
-    batches, tenants, _, _, lo, hi = run["take_delta"]("reservation", shard, 100, None)[0]
+    batches, tenants, _, _, lo, hi, _ = run["take_delta"]("reservation", shard, 100, None)[0]
     tenants, keys, *_ = run["append_reservation"](batches, tenants, lo, hi)[0]
     outcome = []
     for n in (1, 2):

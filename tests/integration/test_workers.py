@@ -9,7 +9,7 @@ import pytest
 import pgcluster
 import reference
 from etlstack import GATE, counter, drain
-from events import confirmed, ident, item, reservation
+from events import PROPERTY, confirmed, event, ident, item, reservation
 from harness import BIN, wait_until
 
 
@@ -67,6 +67,24 @@ def test_the_newest_event_wins(etl, lock):
         etl.query("select pg_advisory_unlock_all()")
         if not lock:
             with_the_lock(etl)
+
+
+def test_a_new_tenant_keeps_nobody_waiting(etl):
+    """A unit that is held up in the middle holds nothing that another consumer of the same new tenant needs."""
+    tenant, rsv, task = (ident(prefix, "workers", "new") for prefix in ("tnt", "rsv", "hkt"))
+    etl.query(f"select pg_advisory_lock({GATE})")
+    try:
+        with etl.etld(workers=2):
+            etl.send([confirmed("2024-01-01T10:00", rsv, [item("2024-02-01", "2024-02-03")], channel="gated")], tenant)
+            wait_until(lambda: at_the_gate(etl))
+            etl.send([event("housekeeping.task.created", "2024-03-01T08:00", {"taskId": task, "propertyId": PROPERTY})], tenant)
+            wait_until(lambda: etl.query("select from analytics_curated.fact_housekeeping_task where tenant_id = $1", tenant))
+            assert at_the_gate(etl)
+            etl.query(f"select pg_advisory_unlock({GATE})")
+            wait_until(lambda: etl.pending() == 0)
+        assert etl.query("select guest_key is not null from analytics_curated.fact_reservation where tenant_id = $1", tenant) == [["t"]]
+    finally:
+        etl.query("select pg_advisory_unlock_all()")
 
 
 # ---- many at once

@@ -127,7 +127,7 @@ def unit(conn, consumer, shard, max_events=10000, seed="seed", on_rebuild=None, 
     batches = tenants = landed = None
     events = 0
     if not portions:
-        batches, tenants, landed, events, key_lo, key_hi = run("take_delta", consumer, shard, max_events, None)[0]
+        batches, tenants, landed, events, key_lo, key_hi, _ = run("take_delta", consumer, shard, max_events, None)[0]
     keyed = []
     if batches is not None and consumer != "none":
         run("ensure_guest_keys", tenants, seed)

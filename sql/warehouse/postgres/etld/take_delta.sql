@@ -7,13 +7,15 @@
 -- $3 max_events bigint
 -- $4 tenant text  null = every tenant
 -- rows: 1 (batches bigint[], tenants text[], landed timestamptz[], events bigint, key_lo text,
---   key_hi text); batches[i] goes with tenants[i] and landed[i], each pair once; the arrays are null
---   when nothing is pending. key_lo and key_hi bound the dedupe keys
---   of the events, which is what keeps reading them to a few partitions.
+--   key_hi text, keyless text[]); batches[i] goes with tenants[i] and landed[i], each pair once; the arrays
+--   are null when nothing is pending, or the lock is another's; keyless: those of the tenants that live and
+--   have no secret for pseudonyms yet, null when all have (ensure_guest_keys). key_lo and key_hi bound the
+--   dedupe keys of the events, which is what keeps reading them to a few partitions.
 with recursive tenant as (
 	(select tenant_id
 	from analytics_run.delta
-	where consumer = $1::text and shard = $2::integer and ($4::text is null or tenant_id = $4::text)
+	where (select pg_try_advisory_xact_lock(consumer_id, $2::integer) from analytics_run.consumer where consumer = $1::text)
+		and consumer = $1::text and shard = $2::integer and ($4::text is null or tenant_id = $4::text)
 	order by tenant_id
 	limit 1)
 	union all
@@ -60,5 +62,9 @@ with recursive tenant as (
 )
 select array_agg(batch_id order by batch_id, tenant_id) as batches, array_agg(tenant_id order by batch_id, tenant_id) as tenants,
 	array_agg(landed_at order by batch_id, tenant_id) as landed, coalesce(sum(events), 0)::bigint as events,
-	min(key_lo) as key_lo, max(key_hi) as key_hi
+	min(key_lo) as key_lo, max(key_hi) as key_hi,
+	(select array_agg(distinct p.tenant_id)
+	from pair p
+	where not exists (select from analytics_run.guest_key g where g.tenant_id = p.tenant_id)
+		and not exists (select from analytics_run.tombstone d where d.tenant_id = p.tenant_id)) as keyless
 from pair

@@ -5,13 +5,15 @@
 -- $3 max_keys bigint
 -- $4 tenant text  null = every tenant
 -- rows: 1 (tenants text[], keys text[], has_beside boolean); keys[i] of tenants[i], null when nothing is
---   queued; has_beside: there is a version beside the live one, which every key is also rebuilt in
+--   queued, or the lock
+--   is another's; has_beside: there is a version beside the live one, which every key is also rebuilt in
 with single as (
 	delete from analytics_run.touched
 	where touch_id = any (array(
 		select t.touch_id
 		from analytics_run.touched t
-		where t.consumer = $1::text and t.shard = $2::integer and t.kind = 'key'
+		where (select pg_try_advisory_xact_lock(consumer_id, $2::integer) from analytics_run.consumer where consumer = $1::text)
+			and t.consumer = $1::text and t.shard = $2::integer and t.kind = 'key'
 			and ($4::text is null or t.tenant_id = $4::text)
 		order by t.touch_id
 		limit $3::bigint))

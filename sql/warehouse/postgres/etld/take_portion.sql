@@ -12,7 +12,8 @@
 with first as materialized (
 	select touch_id, tenant_id, kind, key, after_key, job_id, beside, since, until
 	from analytics_run.touched
-	where consumer = $1::text and shard = $2::integer and kind <> 'key'
+	where (select pg_try_advisory_xact_lock(consumer_id, $2::integer) from analytics_run.consumer where consumer = $1::text)
+		and consumer = $1::text and shard = $2::integer and kind <> 'key'
 		and ($4::text is null or tenant_id = $4::text)
 	order by touch_id
 	limit 1
