@@ -3,6 +3,7 @@
 COMMON_L0 := xalloc utf8 strbuf arena uri num clock timestamp ulid hash
 COMMON_L1 := err log conf json metrics backoff problem sign progress
 COMMON_L2 := notify pgresult pgconn_io pgconn pgcancel pgpool pgpool_exec redisq zsock httpc \
-	httpd_head httpd_conn httpd_listener httpd daemon_options daemon daemon_timer
+	httpd_head httpd_output httpd_input httpd_conn httpd_listener \
+	httpd_answer httpd daemon_options daemon daemon_timer
 COMMON_L3 := jwk jwt tokcache jwks oidc gtoken schema dataversion outbox
 COMMON_SRCS := $(wildcard $(patsubst %,common/%.c,$(COMMON_L0) $(COMMON_L1) $(COMMON_L2) $(COMMON_L3)))
