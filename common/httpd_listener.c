@@ -4,10 +4,9 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/listener.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "common/address.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/xalloc.h"
@@ -62,46 +61,6 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
 	(void)event_add(l->retry, &pause);
 }
 
-/* "host:port" or "[v6]:port" as addresses to bind; *ret is for freeaddrinfo. */
-static int resolve(const char *addr, struct addrinfo **ret, struct err *e)
-{
-	const struct addrinfo hints = {
-		.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-		.ai_socktype = SOCK_STREAM,
-	};
-	const char *colon = strrchr(addr, ':');
-	char host[256];
-	size_t n = colon != NULL ? (size_t)(colon - addr) : 0;
-	int r;
-
-	if (n > 1 && addr[0] == '[' && addr[n - 1] == ']') {
-		addr++;
-		n -= 2;
-	}
-	if (n == 0 || n >= sizeof(host))
-		return err_set(e, -EINVAL, "cannot listen on \"%.80s\": not host:port", addr);
-	memcpy(host, addr, n);
-	host[n] = '\0';
-	r = getaddrinfo(host, colon + 1, &hints, ret);
-	if (r != 0)
-		return err_set(e, -EADDRNOTAVAIL, "cannot listen on %.200s: %s", addr,
-			       gai_strerror(r));
-	return 0;
-}
-
-static void format_bound(int fd, char ret_bound[64])
-{
-	struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
-	socklen_t len = sizeof(sa);
-	char host[INET6_ADDRSTRLEN], port[8];
-
-	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0 ||
-	    getnameinfo((struct sockaddr *)&sa, len, host, sizeof(host), port, sizeof(port),
-			NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-		ASSERT(!"a bound socket has an address");
-	(void)snprintf(ret_bound, 64, sa.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-}
-
 int httpd_listener_open(struct event_base *base, const char *addr, bool shared,
 			void (*fn)(void *arg, int fd), void *arg, char ret_bound[64],
 			struct httpd_listener **ret, struct err *e)
@@ -110,7 +69,7 @@ int httpd_listener_open(struct event_base *base, const char *addr, bool shared,
 			       (shared ? LEV_OPT_REUSEABLE_PORT : 0);
 	struct addrinfo *found = NULL;
 	struct httpd_listener *l;
-	int r = resolve(addr, &found, e);
+	int r = address_resolve(addr, &found, e);
 
 	if (r < 0)
 		return r;
@@ -123,13 +82,13 @@ int httpd_listener_open(struct event_base *base, const char *addr, bool shared,
 		r = err_set(e, -errno, "cannot listen on %s: %s", addr, strerror(errno));
 		free(l);
 	}
-	freeaddrinfo(found);
+	address_free(found);
 	if (r < 0)
 		return r;
 	l->retry = evtimer_new(base, on_accept_retry, l);
 	ASSERT(l->retry != NULL);
 	evconnlistener_set_error_cb(l->listener, on_accept_error);
-	format_bound(evconnlistener_get_fd(l->listener), ret_bound);
+	address_bound(evconnlistener_get_fd(l->listener), ret_bound);
 	*ret = l;
 	return 0;
 }

@@ -196,18 +196,19 @@ int queryd_open(struct daemon *d, struct queryd *st, struct err *e)
 		return r;
 	st->tenants = tenants_new(
 		daemon_base(d),
-		&(struct tenants_options){.url = warehouse,
-					  .master_key = conf->master_key_file,
-					  .scope_key = conf->scope_key_file,
-					  .warehouse = st->warehouse,
-					  .control = st->control,
-					  .connections = (int)conf->tenant_connections,
-					  .share = (int)conf->tenant_share,
-					  .wait_ms = conf->tenant_wait,
-					  .query_timeout_ms = conf->query_timeout,
-					  .rate = conf->tenant_rate});
+		&(struct tenants_options){
+			.url = warehouse,
+			.master_key = conf->master_key_file,
+			.scope_key = conf->scope_key_file,
+			.warehouse = st->warehouse,
+			.control = st->control,
+			.connections = (int)daemon_part(d, conf->tenant_connections, 2),
+			.share = (int)daemon_part(d, conf->tenant_share, 2),
+			.wait_ms = conf->tenant_wait,
+			.query_timeout_ms = conf->query_timeout,
+			.rate = daemon_part(d, conf->tenant_rate, 1)});
 	st->versions = versions_new(d, st->redis, st->warehouse);
-	st->shelf = shelf_new((size_t)conf->cache_memory, conf->cache_ttl);
+	st->shelf = shelf_new((size_t)daemon_part(d, conf->cache_memory, 0), conf->cache_ttl);
 	st->cache = cache_new(st->redis, st->versions, st->shelf, conf->cache_ttl);
 	st->recall = recall_new();
 	st->compute = compute_new(st);
