@@ -93,7 +93,7 @@ static void schema_ok(struct queryd *st)
 		return;
 	/* the registry first: it is what readiness waits for */
 	st->registry = registry_new(st->daemon, st->control, on_registry, st);
-	st->watch = watch_new(st->daemon, st->warehouse, st->redis, st->cache);
+	st->watch = watch_new(st->daemon, st->warehouse, st->redis, st->cache, st->tenants);
 	st->courier = courier_new(st->daemon, st->control, st->warehouse);
 	st->budget = budget_new(st);
 	st->cost = cost_new(st);

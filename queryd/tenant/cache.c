@@ -341,6 +341,12 @@ void cache_store(struct cache *c, const struct cache_name *name, const int64_t *
 		       5, NULL, NULL);
 }
 
+void cache_forget(struct cache *c, const char *tenant_id)
+{
+	shelf_forget(c->shelf, tenant_id);
+	metric_set(c->shelf_bytes, (double)shelf_bytes(c->shelf));
+}
+
 static void set_lease(struct cache *c, const struct cache_name *name, const char *versions,
 		      const char *lease, struct slice life_ms)
 {

@@ -82,6 +82,8 @@ void cache_confirm(struct cache *c, const struct cache_name *name, const char *v
  * published too, which is how Redis learns those it did not know. */
 void cache_store(struct cache *c, const struct cache_name *name, const int64_t *versions,
 		 struct slice value, struct shelf_age age);
+/* A tenant was deleted: what this process has of it goes. In Redis it ends after the TTL. */
+void cache_forget(struct cache *c, const char *tenant_id);
 /* Of a lease: it goes on; there will be no entry. */
 void cache_extend(struct cache *c, const struct cache_name *name, const char *versions,
 		  const char *lease);
