@@ -1,7 +1,8 @@
 /*
  * What queryd must know of all tenants at any moment: how old the oldest event is that is not
  * applied yet, for the freshness of cached answers, which data versions Redis should hold, and who
- * was deleted: of such a tenant nothing stays in memory. One poll a second of the warehouse, sooner when etld's bus says that something was refreshed.
+ * was deleted: of such a tenant nothing stays in memory. One poll a second of the warehouse, sooner
+ * when etld's bus says that something was refreshed.
  *
  * A poll that fails leaves what is known; watch_current() then says no after a few seconds, and
  * cached answers are not given any more, since nobody could say how old they are.
