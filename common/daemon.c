@@ -3,7 +3,7 @@
  * ordinary code. Nothing but daemon_main returns the exit code and nothing calls exit(): the way
  * out always passes stop(), so that what leaks is seen by the tools that look for it.
  */
-#include "common/daemon.h"
+#include "common/daemon_priv.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -12,43 +12,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/daemon_options.h"
 #include "common/httpd.h"
-#include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/notify.h"
 #include "common/xalloc.h"
 
-#define DAEMON_MAGIC     OBJ_MAGIC(0xda)
-#define DESCRIPTORS_MAX  65536
-#define DRAIN_DEFAULT_MS 20000
-
-struct condition {
-	char *name;
-	const char *reason;
-	bool ok;
-};
-
-struct daemon {
-	unsigned magic;
-	const struct daemon_spec *spec;
-	struct daemon_options options;
-	void *conf, *state;
-	struct event_base *base;
-	struct event *signals[3], *drain_limit, *watchdog;
-	struct httpd *admin; /* of admin_listen, or NULL */
-	char admin_bound[64];
-	char instance[128];
-	struct condition *conditions;
-	size_t nconditions;
-	bool ready, draining, quitting;
-	enum daemon_exit code;
-};
+#define DESCRIPTORS_MAX 131072
 
 /* ---- settings that the skeleton itself uses; a table may lack them (tests) */
 
-static const void *setting(const struct daemon *d, const char *name)
+const void *daemon_setting(const struct daemon *d, const char *name)
 {
 	for (size_t i = 0; i < d->spec->nkeys; i++)
 		if (strcmp(d->spec->keys[i].name, name) == 0)
@@ -56,9 +30,9 @@ static const void *setting(const struct daemon *d, const char *name)
 	return NULL;
 }
 
-static const char *setting_text(const struct daemon *d, const char *name)
+const char *daemon_setting_text(const struct daemon *d, const char *name)
 {
-	const void *p = setting(d, name);
+	const void *p = daemon_setting(d, name);
 
 	return p != NULL ? *(char *const *)p : "";
 }
@@ -71,10 +45,10 @@ static void apply_log_settings(const struct daemon *d)
 	enum log_format format = LOG_FORMAT_AUTO;
 
 	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
-		if (strcmp(setting_text(d, "log_level"), levels[i]) == 0)
+		if (strcmp(daemon_setting_text(d, "log_level"), levels[i]) == 0)
 			level = (enum log_level)i;
 	for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
-		if (strcmp(setting_text(d, "log_format"), formats[i]) == 0)
+		if (strcmp(daemon_setting_text(d, "log_format"), formats[i]) == 0)
 			format = (enum log_format)i;
 	log_setup(d->spec->name, level, format);
 }
@@ -101,11 +75,17 @@ static void free_settings(const struct daemon *d, void *conf)
 
 static void set_instance(struct daemon *d)
 {
-	const char *name = setting_text(d, "instance");
+	const char *name = daemon_setting_text(d, "instance");
 	char host[65] = "";
 
 	if (name[0] != '\0') {
 		(void)snprintf(d->instance, sizeof(d->instance), "%s", name);
+		if (d->self.index > 0) { /* leases are by name */
+			size_t n = strlen(d->instance);
+
+			(void)snprintf(d->instance + n, sizeof(d->instance) - n, ".%d",
+				       d->self.index);
+		}
 		return;
 	}
 	if (gethostname(host, sizeof(host) - 1) < 0 || host[0] == '\0')
@@ -156,7 +136,7 @@ static void swap_fixed(const struct daemon_spec *s, char *old_conf, char *new_co
 	}
 }
 
-static void reload(struct daemon *d)
+void daemon_reload(struct daemon *d)
 {
 	struct err e = ERR_INIT;
 	void *old = d->conf, *new = load_settings(d, &e);
@@ -169,7 +149,7 @@ static void reload(struct daemon *d)
 	swap_fixed(d->spec, old, new);
 	d->conf = new;
 	apply_log_settings(d);
-	if (d->spec->reload != NULL)
+	if (d->spec->reload != NULL && d->state != NULL)
 		d->spec->reload(d, d->state, new);
 	free_settings(d, old);
 	log_info("settings reloaded");
@@ -204,9 +184,9 @@ static void on_drain_limit(evutil_socket_t fd, short what, void *arg)
 	daemon_quit(d, DAEMON_TEMPORARY);
 }
 
-static void begin_drain(struct daemon *d)
+void daemon_begin_drain(struct daemon *d)
 {
-	const int64_t *set = setting(d, "drain_timeout");
+	const int64_t *set = daemon_setting(d, "drain_timeout");
 	int64_t ms = set != NULL ? *set : DRAIN_DEFAULT_MS;
 	const struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
@@ -229,11 +209,11 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	(void)what;
 	if (number == SIGHUP) {
 		(void)notify_reloading();
-		reload(d);
+		daemon_reload(d);
 		if (d->ready)
 			(void)notify_send("READY=1");
 	} else if (!d->draining) {
-		begin_drain(d);
+		daemon_begin_drain(d);
 	} else {
 		log_warn("second signal, leaving at once");
 		daemon_quit(d, DAEMON_TEMPORARY);
@@ -264,7 +244,7 @@ static void on_event_fatal(int error)
 	abort();
 }
 
-static void set_limits(void)
+void daemon_set_limits(void)
 {
 	const struct sigaction ignore = {.sa_handler = SIG_IGN};
 	struct rlimit files;
@@ -297,6 +277,8 @@ static void make_base(struct daemon *d)
 		ASSERT(d->signals[i] != NULL);
 		(void)event_add(d->signals[i], NULL);
 	}
+	if (d->self.index > 0)
+		daemon_join_workers(d);
 	d->drain_limit = evtimer_new(d->base, on_drain_limit, d);
 	d->watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
 	ASSERT(d->drain_limit != NULL && d->watchdog != NULL);
@@ -306,127 +288,13 @@ static void make_base(struct daemon *d)
 
 static void free_base(struct daemon *d)
 {
+	worker_free(d->worker);
 	for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)
 		event_free(d->signals[i]);
 	event_free(d->drain_limit);
 	event_free(d->watchdog);
 	event_base_free(d->base);
 	libevent_global_shutdown();
-}
-
-/* ---- /health, /ready, /metrics */
-
-static const struct condition *first_failing(const struct daemon *d)
-{
-	for (size_t i = 0; i < d->nconditions; i++)
-		if (!d->conditions[i].ok)
-			return &d->conditions[i];
-	return NULL;
-}
-
-static void on_health(struct httpd_request *r, void *arg)
-{
-	(void)arg;
-	httpd_reply(r, 200, "application/json", SLICE_LIT("{\"status\":\"ok\"}"));
-}
-
-static void on_ready(struct httpd_request *r, void *arg)
-{
-	const struct daemon *d = arg;
-	bool ready = first_failing(d) == NULL;
-	struct strbuf body = STRBUF_INIT;
-	struct json_writer w;
-
-	OBJ_CHECK(d, DAEMON_MAGIC);
-	jw_init(&w, &body);
-	jw_object(&w);
-	jw_key(&w, "status");
-	jw_str(&w, ready ? "ready" : "unavailable");
-	if (!ready) {
-		jw_key(&w, "reasons");
-		jw_array(&w);
-		for (size_t i = 0; i < d->nconditions; i++) {
-			const struct condition *c = &d->conditions[i];
-
-			if (c->ok)
-				continue;
-			jw_object(&w);
-			jw_key(&w, "condition");
-			jw_str(&w, c->name);
-			jw_key(&w, "reason");
-			jw_str(&w, c->reason);
-			jw_end(&w);
-		}
-		jw_end(&w);
-	}
-	jw_end(&w);
-	httpd_reply_json(r, ready ? 200 : 503, &body);
-	strbuf_clear(&body);
-}
-
-static void on_metrics(struct httpd_request *r, void *arg)
-{
-	struct strbuf body = STRBUF_INIT;
-
-	(void)arg;
-	metrics_write(&body);
-	httpd_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", strbuf_slice(&body));
-	strbuf_clear(&body);
-}
-
-static const struct httpd_route admin_routes[] = {
-	{.method = "GET", .path = "/health", .handler = on_health},
-	{.method = "GET", .path = "/ready", .handler = on_ready},
-	{.method = "GET", .path = "/metrics", .handler = on_metrics}, /* the last one */
-};
-
-void daemon_add_admin_routes(struct daemon *d, struct httpd *h)
-{
-	bool elsewhere = setting_text(d, "admin_listen")[0] != '\0';
-
-	httpd_add_routes(h, admin_routes, ARRAY_SIZE(admin_routes) - (elsewhere ? 1 : 0), d);
-}
-
-static int start_admin(struct daemon *d, struct err *e)
-{
-	static const struct httpd_limits limits = {
-		.headers_max = 16384,
-		.idle_timeout_ms = 30000,
-		.deadline_ms = 10000,
-		.connections_max = 64,
-	};
-	const char *addr = setting_text(d, "admin_listen");
-	int r;
-
-	if (addr[0] == '\0')
-		return 0;
-	d->admin = httpd_new(d->base, &limits);
-	httpd_add_routes(d->admin, admin_routes, ARRAY_SIZE(admin_routes), d);
-	r = httpd_listen(d->admin, addr, d->admin_bound, e);
-	return r < 0 ? err_wrap(e, r, "admin_listen") : 0;
-}
-
-void daemon_condition(struct daemon *d, const char *name, bool ok, const char *reason)
-{
-	struct condition *c = NULL;
-
-	OBJ_CHECK(d, DAEMON_MAGIC);
-	for (size_t i = 0; i < d->nconditions && c == NULL; i++)
-		if (strcmp(d->conditions[i].name, name) == 0)
-			c = &d->conditions[i];
-	if (c == NULL) {
-		d->conditions = xreallocarray(d->conditions, d->nconditions + 1, sizeof(*c));
-		c = &d->conditions[d->nconditions++];
-		*c = (struct condition){.name = xstrdup(name), .ok = true};
-	}
-	if (c->ok != ok && d->ready && !d->draining) {
-		if (ok)
-			log_info("condition holds again", LOG_S("condition", name));
-		else
-			log_warn("not ready", LOG_S("condition", name), LOG_S("reason", reason));
-	}
-	c->ok = ok;
-	c->reason = reason;
 }
 
 void daemon_ready(struct daemon *d, const char *status)
@@ -462,16 +330,16 @@ static int start(struct daemon *d, struct err *e)
 	if (c != NULL)
 		return c->start(d, d->state, d->options.command_argc, d->options.command_argv, e);
 	daemon_condition(d, "started", false, "the daemon is starting");
-	r = start_admin(d, e);
+	r = daemon_start_admin(d, e);
 	return r < 0 ? r : d->spec->start(d, d->state, e);
 }
 
-static enum daemon_exit run(struct daemon *d)
+enum daemon_exit daemon_run(struct daemon *d)
 {
 	struct err e = ERR_INIT;
 	int r;
 
-	set_limits();
+	daemon_set_limits();
 	make_base(d);
 	set_instance(d);
 	d->state = xcalloc(1, d->spec->state_size);
@@ -522,7 +390,7 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
 	}
 	if (d.options.mode == DAEMON_MODE_RUN) {
 		apply_log_settings(&d);
-		code = run(&d);
+		code = daemon_workers(&d) > 1 ? daemon_supervise(&d) : daemon_run(&d);
 	} else if (d.options.mode == DAEMON_MODE_PRINT_CONFIG) {
 		print_settings(&d);
 	}

@@ -2,6 +2,9 @@
  * L2: the life of a daemon, once for all four. A daemon is a table (struct daemon_spec) and main()
  * is `return daemon_main(&spec, argc, argv)`.
  *
+ * A daemon that preforks, with `workers` above 1, is a supervisor and that many processes
+ * (prefork.h), each with the life that follows.
+ *
  * Order: arguments, settings, log, limits, event base, signals, start() (listen last), READY=1,
  * loop; first SIGTERM/SIGINT drains (drain(), at most drain_timeout), the second leaves at once;
  * SIGHUP re-reads the settings (a bad file is reported and ignored); stop() frees everything, also
@@ -46,6 +49,7 @@ struct daemon_spec {
 	const char *name, *summary;
 	const struct conf_key *keys; /* common/config.def first, then the daemon's own */
 	size_t nkeys, conf_size, state_size;
+	bool preforks; /* its setting `workers` is a number of processes (prefork.h) */
 	const struct daemon_command *commands; /* ended by name NULL; may be NULL */
 	/* Starts everything, listens last, calls daemon_ready() then or later. 0, or a negative
 	 * errno with e filled (exit 69; -EINVAL, a setting that cannot work: 78; -EAGAIN: 75). */
@@ -72,6 +76,11 @@ void daemon_drained(struct daemon *d);
 /* Leaves the loop after this turn; the first call decides the code. */
 void daemon_quit(struct daemon *d, enum daemon_exit code);
 bool daemon_draining(const struct daemon *d);
+/* How many processes serve beside each other (setting `workers`, prefork.h), this one among them;
+ * 1: this one alone. */
+int daemon_workers(const struct daemon *d);
+/* What this process may take of what all of them together may, and `least`. */
+int64_t daemon_part(const struct daemon *d, int64_t whole, int64_t least);
 
 /*
  * Readiness: named conditions that /ready reports; all must hold. A name is registered by its first

@@ -1,235 +1,34 @@
 /*
- * The HTTP server: routes, requests and answers; see httpd.h. The connections, with what evhttp
- * leaves out about them, are in httpd_conn.c, the reading of a request's head in httpd_head.c, the
- * listening socket in httpd_listener.c; these files are all that knows evhttp.
+ * The HTTP server: routes and the life of a request; see httpd.h. Answers are written in
+ * httpd_answer.c, the connections are in httpd_conn.c, heads are read in httpd_head.c, the
+ * listening socket is in httpd_listener.c.
  *
- * Who holds a request: its owner (the handler, then whoever answers later) holds the struct, evhttp
- * holds the evhttp_request. When the client is served or leaves before the owner answers, the
- * request is `settled`: the owner's answer then only frees it. So that everything borrowed from it
- * stays valid until that moment, evhttp is made to keep the evhttp_request (EVHTTP_REQ_DEFER_FREE)
- * when we answer for the owner; when the client leaves, evhttp hands it over by itself.
+ * Who holds a request: its owner (the handler, then whoever answers later). When the client is
+ * served or leaves before the owner answers, the request is `settled`: the owner's answer then only
+ * frees it. All that is borrowed from it lies in its arena, which lives as long.
  */
 #include "common/httpd.h"
 
-#include <event2/buffer.h>
 #include <event2/event.h>
-#include <event2/event_struct.h>
-#include <event2/http.h>
-#include <event2/http_struct.h>
-#include <sys/queue.h>
 
 #include "common/arena.h"
 #include "common/clock.h"
-#include "common/httpd_conn.h"
-#include "common/httpd_head.h"
 #include "common/httpd_listener.h"
-#include "common/metrics.h"
-#include "common/uri.h"
+#include "common/httpd_priv.h"
 #include "common/xalloc.h"
 
-#define HTTPD_MAGIC   OBJ_MAGIC(0x80)
-#define REQUEST_MAGIC OBJ_MAGIC(0x81)
-#define SERIES_CACHED 8 /* statuses of one route whose histogram is found without a search */
-#define STATUS_GONE   499
-
-struct series {
-	int method, status; /* 0: free */
-	struct metric *duration;
-};
-
-struct route {
-	const struct httpd_route *row;
-	void *arg;
-	struct series series[SERIES_CACHED];
-};
-
-TAILQ_HEAD(request_list, httpd_request);
-
-struct httpd {
-	unsigned magic;
-	struct event_base *base;
-	struct httpd_limits limits;
-	struct evhttp *http;
-	struct httpd_conns *conns;
-	struct httpd_listener *listener; /* NULL before listening and after draining */
-	struct route *routes;
-	size_t nroutes;
-	struct request_list open;
-	size_t nopen;
-	struct metric_family *duration;
-};
-
-struct httpd_request {
-	unsigned magic;
-	TAILQ_ENTRY(httpd_request) link;
-	struct httpd *h;         /* NULL: the server was freed first */
-	struct httpd_conn *conn; /* NULL once settled */
-	struct evhttp_request *ev;
-	struct arena *arena;
-	struct route *route; /* NULL: no route matched */
-	const char *method, *path, *correlation_id;
-	struct uri_param params[URI_PARAMS_MAX], *query;
-	size_t nparams, nquery;
-	int64_t started_us;
-	struct event deadline;
-	enum problem_code deadline_code;
-	void (*on_gone)(void *);
-	void *gone_arg;
-	bool settled;    /* the client has its answer or left; the owner has not answered */
-	bool must_close; /* what follows on this connection cannot be trusted */
-	bool body_once;  /* nobody looks at the body after the handler */
-};
-
-/* ---- metrics */
-
-static struct metric *duration_of(struct httpd_request *r, int status)
-{
-	int method = (int)evhttp_request_get_command(r->ev);
-	const char *values[3];
-	struct series *s = NULL;
-	char text[16];
-
-	for (size_t i = 0; r->route != NULL && i < SERIES_CACHED; i++) {
-		struct series *at = &r->route->series[i];
-
-		if (at->status == 0) {
-			s = at;
-			break;
-		}
-		if (at->method == method && at->status == status)
-			return at->duration;
-	}
-	(void)snprintf(text, sizeof(text), "%d", status);
-	values[0] = r->method;
-	values[1] = r->route != NULL ? r->route->row->path : "none";
-	values[2] = text;
-	if (s == NULL)
-		return metrics_with(r->h->duration, values);
-	*s = (struct series){method, status, metrics_with(r->h->duration, values)};
-	return s->duration;
-}
-
-static void observe(struct httpd_request *r, int status)
-{
-	ASSERT(r->h != NULL); /* only what is not settled gets here */
-	metric_observe(duration_of(r, status), (double)(clock_mono_us() - r->started_us) / 1e6);
-}
-
-/* ---- answers */
-
-static const char *reason_of(int status)
-{
-	static const struct {
-		int status;
-		const char *reason;
-	} missing[] = {
-		{422, "Unprocessable Content"},
-		{428, "Precondition Required"},
-		{429, "Too Many Requests"},
-		{431, "Request Header Fields Too Large"},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(missing); i++)
-		if (missing[i].status == status)
-			return missing[i].reason;
-	return NULL; /* evhttp's table has it */
-}
-
-static void set_default(struct evhttp_request *ev, const char *name, const char *value)
-{
-	struct evkeyvalq *out = evhttp_request_get_output_headers(ev);
-
-	if (evhttp_find_header(out, name) == NULL)
-		(void)evhttp_add_header(out, name, value);
-}
-
-static void free_body(const void *data, size_t len, void *arg)
-{
-	(void)data;
-	(void)len;
-	free(arg);
-}
-
-/* taken: the body is the heap's, and given back when it has left. */
-static void add_body(struct httpd_request *r, struct slice body, char *taken)
-{
-	struct evbuffer *out = evhttp_request_get_output_buffer(r->ev);
-
-	if (evhttp_request_get_command(r->ev) == EVHTTP_REQ_HEAD || body.len == 0)
-		free(taken);
-	else if (taken != NULL)
-		(void)evbuffer_add_reference(out, body.ptr, body.len, free_body, taken);
-	else
-		(void)evbuffer_add(out, body.ptr, body.len);
-}
-
-/* Hands the answer to evhttp, which from here on owns r->ev unless it is told to keep it. */
-static void send_answer(struct httpd_request *r, int status, const char *content_type,
-			struct slice body, char *taken)
-{
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(r->ev);
-	bool bodyless = status == 204 || status == 304;
-	char length[24];
-
-	ASSERT(bodyless || content_type != NULL);
-	observe(r, status);
-	(void)snprintf(length, sizeof(length), "%zu", body.len);
-	if (!bodyless) {
-		(void)evhttp_add_header(headers, "Content-Type", content_type);
-		(void)evhttp_add_header(headers, "Content-Length", length);
-		add_body(r, body, taken);
-	} else {
-		free(taken);
-	}
-	set_default(r->ev, "Cache-Control", "no-store");
-	set_default(r->ev, "X-Content-Type-Options", "nosniff");
-	(void)evhttp_add_header(headers, "X-Correlation-Id", r->correlation_id);
-	if (r->must_close || httpd_conns_draining(r->h->conns))
-		httpd_set_header(r, "Connection", "close");
-	httpd_conn_answered(r->conn);
-	r->conn = NULL;
-	evhttp_send_reply(r->ev, status, reason_of(status), NULL);
-}
-
-static void send_problem(struct httpd_request *r, enum problem_code code, const char *detail,
-			 const struct problem_violation *v, size_t n)
-{
-	struct strbuf body = STRBUF_INIT;
-	const struct problem p = {
-		.code = code,
-		.detail = detail,
-		.instance = r->path,
-		.correlation_id = r->correlation_id,
-		.violations = v,
-		.nviolations = n,
-	};
-	int status = problem_status(code);
-
-	if (status == 429 || status == 503)
-		set_default(r->ev, "Retry-After", "1");
-	if (status == 401)
-		set_default(r->ev, "WWW-Authenticate", "Bearer");
-	problem_write(&p, &body);
-	send_answer(r, status, "application/problem+json", strbuf_slice(&body), NULL);
-	strbuf_clear(&body);
-}
+#define STATUS_GONE 499
 
 /* ---- the end of a request */
 
-static void release(struct httpd_request *r)
+void httpd_release(struct httpd_request *r)
 {
 	if (r->h != NULL) {
 		(void)event_del(&r->deadline);
 		TAILQ_REMOVE(&r->h->open, r, link);
 		r->h->nopen--;
 	}
-	if (r->settled) {
-		/* no connection: evhttp left it to us; "needs free": it is done with it */
-		r->ev->flags &= ~EVHTTP_REQ_DEFER_FREE;
-		if (evhttp_request_get_connection(r->ev) == NULL ||
-		    (r->ev->flags & EVHTTP_REQ_NEEDS_FREE) != 0)
-			evhttp_request_free(r->ev);
-	}
+	free(r->body_owned);
 	r->magic = 0;
 	arena_free(r->arena);
 }
@@ -249,17 +48,9 @@ static void settle(struct httpd_request *r)
 void httpd_request_gone(struct httpd_request *r)
 {
 	OBJ_CHECK(r, REQUEST_MAGIC);
-	ASSERT(evhttp_request_get_connection(r->ev) == NULL);
-	observe(r, STATUS_GONE);
+	httpd_observe(r, STATUS_GONE);
 	r->conn = NULL;
 	settle(r);
-}
-
-/* r must be settled next. */
-static void answer_for_owner(struct httpd_request *r, enum problem_code code, const char *detail)
-{
-	r->ev->flags |= EVHTTP_REQ_DEFER_FREE;
-	send_problem(r, code, detail, NULL, 0);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -269,69 +60,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	OBJ_CHECK(r, REQUEST_MAGIC);
 	(void)fd;
 	(void)what;
-	answer_for_owner(r, r->deadline_code, "the request was not finished in time");
+	httpd_send_problem(r, r->deadline_code, "the request was not finished in time", NULL, 0);
 	settle(r);
-}
-
-void httpd_set_header(struct httpd_request *r, const char *name, const char *value)
-{
-	struct evkeyvalq *out = evhttp_request_get_output_headers(r->ev);
-
-	OBJ_CHECK(r, REQUEST_MAGIC);
-	for (const char *p = value; *p != '\0'; p++)
-		if (((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
-			return;
-	(void)evhttp_remove_header(out, name);
-	(void)evhttp_add_header(out, name, value);
-}
-
-void httpd_reply(struct httpd_request *r, int status, const char *content_type, struct slice body)
-{
-	OBJ_CHECK(r, REQUEST_MAGIC);
-	if (!r->settled)
-		send_answer(r, status, content_type, body, NULL);
-	release(r);
-}
-
-void httpd_reply_json_taken(struct httpd_request *r, int status, struct strbuf *json)
-{
-	struct slice body = strbuf_slice(json);
-	char *taken = strbuf_take(json);
-
-	OBJ_CHECK(r, REQUEST_MAGIC);
-	if (!r->settled)
-		send_answer(r, status, "application/json", body, taken);
-	else
-		free(taken);
-	release(r);
-}
-
-void httpd_reply_json(struct httpd_request *r, int status, const struct strbuf *json)
-{
-	ASSERT(!json->overflow);
-	httpd_reply(r, status, "application/json", strbuf_slice(json));
-}
-
-void httpd_reply_problem(struct httpd_request *r, enum problem_code code, const char *detail)
-{
-	OBJ_CHECK(r, REQUEST_MAGIC);
-	if (!r->settled)
-		send_problem(r, code, detail, NULL, 0);
-	release(r);
-}
-
-void httpd_reply_rejected(struct httpd_request *r, enum problem_code code,
-			  const struct problem_violation *v, size_t n)
-{
-	OBJ_CHECK(r, REQUEST_MAGIC);
-	if (!r->settled)
-		send_problem(r, code, n > 0 ? v[0].message : NULL, v, n);
-	release(r);
-}
-
-void httpd_reply_violations(struct httpd_request *r, const struct problem_violation *v, size_t n)
-{
-	httpd_reply_rejected(r, PROBLEM_VALIDATION_FAILED, v, n);
 }
 
 /* ---- requests */
@@ -353,7 +83,7 @@ static bool find_route(struct httpd_request *r)
 
 		if (!uri_match(row->path, r->path, r->arena, r->params, &r->nparams))
 			continue;
-		if (answers(row, r->method)) {
+		if (answers(row, r->head->method)) {
 			r->route = &h->routes[i];
 			strbuf_clear(&allow);
 			return true;
@@ -371,26 +101,24 @@ static bool find_route(struct httpd_request *r)
 	return false;
 }
 
-static struct httpd_request *request_new(struct httpd *h, struct evhttp_request *ev)
+static struct httpd_request *request_new(struct httpd *h, const struct httpd_arrival *in)
 {
-	struct arena *arena = arena_new();
-	struct httpd_request *r = arena_alloc(arena, sizeof(*r));
+	struct httpd_request *r = arena_alloc(in->arena, sizeof(*r));
 
-	*r = (struct httpd_request){
-		.magic = REQUEST_MAGIC,
-		.h = h,
-		.ev = ev,
-		.arena = arena,
-		.method = httpd_head_method(ev),
-		.correlation_id = httpd_head_correlation_id(ev, arena),
-		.started_us = clock_mono_us(),
-		.deadline_code = PROBLEM_UNAVAILABLE,
-		.must_close = httpd_head_body_unread(ev),
-	};
-	r->conn = httpd_conn_begin(h->conns, ev, r);
+	r->magic = REQUEST_MAGIC; /* the arena's memory is zeroed */
+	r->h = h;
+	r->conn = in->conn;
+	r->arena = in->arena;
+	r->head = in->head;
+	r->body = in->body;
+	r->body_owned = in->owned;
+	r->correlation_id = httpd_head_correlation_id(in->head, in->arena);
+	r->started_us = clock_mono_us();
+	r->deadline_code = PROBLEM_UNAVAILABLE;
 	(void)event_assign(&r->deadline, h->base, -1, 0, on_deadline, r);
 	TAILQ_INSERT_TAIL(&h->open, r, link);
 	h->nopen++;
+	httpd_conn_begin(in->conn, r);
 	return r;
 }
 
@@ -401,23 +129,22 @@ static void arm_deadline(struct httpd_request *r, int64_t ms)
 	(void)event_add(&r->deadline, &tv);
 }
 
-/* evhttp: a request has arrived whole. */
-static void on_request(struct evhttp_request *ev, void *arg)
+static void drop_body(struct httpd_request *r)
+{
+	free(r->body_owned);
+	r->body_owned = NULL;
+	r->body = (struct slice){"", 0};
+}
+
+static void on_arrival(void *arg, const struct httpd_arrival *in)
 {
 	struct httpd *h = arg;
-	struct httpd_request *r = request_new(h, ev);
-	struct httpd_conn *conn = r->conn;
+	struct httpd_request *r = request_new(h, in);
+	struct httpd_conn *conn = in->conn;
 	const struct httpd_route *row;
-	const char *fault;
 
 	OBJ_CHECK(h, HTTPD_MAGIC);
-	fault = httpd_head_fault(ev);
-	if (fault != NULL) {
-		r->must_close = true;
-		httpd_reply_problem(r, PROBLEM_VALIDATION_FAILED, fault);
-		return;
-	}
-	if (!httpd_head_target(ev, r->arena, &r->path, &r->query, &r->nquery)) {
+	if (!httpd_head_target(in->head, r->arena, &r->path, &r->query, &r->nquery)) {
 		httpd_reply_problem(r, PROBLEM_VALIDATION_FAILED,
 				    "the request target is not a path and query in UTF-8");
 		return;
@@ -425,7 +152,7 @@ static void on_request(struct evhttp_request *ev, void *arg)
 	if (!find_route(r))
 		return;
 	row = r->route->row;
-	if (evbuffer_get_length(evhttp_request_get_input_buffer(ev)) > row->body_max) {
+	if (r->body.len > row->body_max) {
 		httpd_reply_problem(r, PROBLEM_PAYLOAD_TOO_LARGE,
 				    arena_printf(r->arena, "at most %zu bytes are accepted here",
 						 row->body_max));
@@ -437,16 +164,13 @@ static void on_request(struct evhttp_request *ev, void *arg)
 		return;
 	if (!event_pending(&r->deadline, EV_TIMEOUT, NULL))
 		arm_deadline(r, row->deadline_ms > 0 ? row->deadline_ms : h->limits.deadline_ms);
-	if (r->body_once) {
-		struct evbuffer *in = evhttp_request_get_input_buffer(ev);
-
-		(void)evbuffer_drain(in, evbuffer_get_length(in));
-	}
+	if (r->body_once)
+		drop_body(r);
 }
 
 const char *httpd_method(const struct httpd_request *r)
 {
-	return r->method;
+	return r->head->method;
 }
 
 const char *httpd_path(const struct httpd_request *r)
@@ -499,23 +223,19 @@ bool httpd_query_at(const struct httpd_request *r, size_t i, const char **ret_na
 
 const char *httpd_header(const struct httpd_request *r, const char *name)
 {
-	return evhttp_find_header(evhttp_request_get_input_headers(r->ev), name);
+	return httpd_head_field(r->head, name);
 }
 
 void httpd_each_header(const struct httpd_request *r,
 		       void (*fn)(void *arg, const char *name, const char *value), void *arg)
 {
-	const struct evkeyval *header;
-
-	TAILQ_FOREACH (header, evhttp_request_get_input_headers(r->ev), next)
-		fn(arg, header->key, header->value);
+	for (size_t i = 0; i < r->head->nfields; i++)
+		fn(arg, r->head->fields[i].name, r->head->fields[i].value);
 }
 
-struct slice httpd_body(struct httpd_request *r)
+struct slice httpd_body(const struct httpd_request *r)
 {
-	struct evbuffer *in = evhttp_request_get_input_buffer(r->ev);
-
-	return (struct slice){(const char *)evbuffer_pullup(in, -1), evbuffer_get_length(in)};
+	return r->body;
 }
 
 void httpd_body_once(struct httpd_request *r)
@@ -567,16 +287,8 @@ struct httpd *httpd_new(struct event_base *base, const struct httpd_limits *limi
 	h->base = base;
 	h->limits = *limits;
 	TAILQ_INIT(&h->open);
-	h->http = evhttp_new(base);
-	ASSERT(h->http != NULL);
-	evhttp_set_gencb(h->http, on_request, h);
-	evhttp_set_max_headers_size(h->http, (ev_ssize_t)limits->headers_max);
-	evhttp_set_max_body_size(h->http, (ev_ssize_t)limits->body_max);
-	evhttp_set_allowed_methods(h->http, UINT16_MAX); /* 405 is ours to say */
-	/* reads a body that is too large to its end before answering: a client that still writes
-	 * would see a reset instead of the answer */
-	(void)evhttp_set_flags(h->http, EVHTTP_SERVER_LINGERING_CLOSE);
-	h->conns = httpd_conns_new(base, h->http, limits);
+	h->head = STRBUF_INIT;
+	h->conns = httpd_conns_new(base, limits, on_arrival, h);
 	h->duration = metrics_histogram_family(
 		"http_server_request_duration_seconds", "From a request's arrival to its answer",
 		"method,route,status", METRICS_SECONDS, METRICS_SECONDS_COUNT);
@@ -597,16 +309,16 @@ void httpd_free(struct httpd *h)
 		bool waited_for = !r->settled;
 
 		if (waited_for)
-			answer_for_owner(r, PROBLEM_UNAVAILABLE, "the service is stopping");
+			httpd_send_problem(r, PROBLEM_UNAVAILABLE, "the service is stopping", NULL,
+					   0);
 		(void)event_del(&r->deadline);
 		TAILQ_REMOVE(&h->open, r, link);
 		r->h = NULL;
 		if (waited_for)
 			settle(r);
 	}
-	httpd_conns_flush(h->conns);
-	evhttp_free(h->http);
 	httpd_conns_free(h->conns);
+	strbuf_clear(&h->head);
 	free(h->routes);
 	h->magic = 0;
 	free(h);
@@ -621,11 +333,19 @@ void httpd_add_routes(struct httpd *h, const struct httpd_route *routes, size_t 
 		h->routes[h->nroutes++] = (struct route){.row = &routes[i], .arg = arg};
 }
 
+static void on_accept(void *arg, int fd)
+{
+	struct httpd *h = arg;
+
+	OBJ_CHECK(h, HTTPD_MAGIC);
+	httpd_conns_accept(h->conns, fd);
+}
+
 int httpd_listen(struct httpd *h, const char *addr, char ret_bound[64], struct err *e)
 {
 	OBJ_CHECK(h, HTTPD_MAGIC);
 	ASSERT(h->listener == NULL);
-	return httpd_listener_open(h->base, h->http, addr, h->limits.shared, ret_bound,
+	return httpd_listener_open(h->base, addr, h->limits.shared, on_accept, h, ret_bound,
 				   &h->listener, e);
 }
 

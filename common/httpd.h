@@ -1,6 +1,7 @@
 /*
- * L2: the HTTP/1.1 server on evhttp: routes as a table, limits, deferred answers, problem+json. The
- * only file with evhttp in its .c.
+ * L2: the HTTP/1.1 server: routes as a table, limits, deferred answers, problem+json. It is our own
+ * since an answer that is at hand costs less than evhttp did around it (a list of allocated strings
+ * for a head, epoll_ctl twice a request, a copy of the body): cached answers a second tripled.
  *
  * A handler runs when the whole request has arrived. It answers at once or keeps the request and
  * answers later, exactly once either way; a request that is still open at its deadline is answered
@@ -8,11 +9,10 @@
  * any more (the client left, the deadline passed, the server is freed) on_gone, if set, tells the
  * owner, who still calls httpd_reply_* once: it frees the request.
  *
- * Refused before any handler, with connection close: a head that could be read in two ways (two
- * Host, two Content-Length, Content-Length beside Transfer-Encoding, bad field names), a request
- * that did not arrive whole within idle_timeout_ms (408), and what evhttp itself refuses (bad
- * request line, head or body too large), whose HTML page is replaced by problem+json. Every answer
- * carries X-Correlation-Id and, unless the handler set it, Cache-Control: no-store.
+ * Refused before any handler, with connection close: a head that is not HTTP/1.1 or could be read
+ * in two ways (httpd_head.h), one that is too large (431), a body larger than any route takes
+ * (413), and a request that did not arrive whole within idle_timeout_ms (408). Every answer carries
+ * X-Correlation-Id and, unless the handler set it, Cache-Control: no-store.
  *
  * Metrics: http_server_request_duration_seconds{method,route,status} with the route's template, 499
  * for a client that left; http_server_connections, http_server_connections_refused_total{reason}.
@@ -77,7 +77,7 @@ const char *httpd_header(const struct httpd_request *r, const char *name);
 /* Every header field, in the order of the request, repeated ones included. */
 void httpd_each_header(const struct httpd_request *r,
 		       void (*fn)(void *arg, const char *name, const char *value), void *arg);
-struct slice httpd_body(struct httpd_request *r); /* contiguous */
+struct slice httpd_body(const struct httpd_request *r);
 /* Said by a handler that answers later and does not look at the body again once it has returned:
  * the memory is given back then. */
 void httpd_body_once(struct httpd_request *r);
@@ -97,6 +97,9 @@ struct arena *httpd_arena(struct httpd_request *r);
 void httpd_set_header(struct httpd_request *r, const char *name, const char *value);
 /* 204 and 304 take no body; for HEAD it is left out but counted. content_type may be NULL then. */
 void httpd_reply(struct httpd_request *r, int status, const char *content_type, struct slice body);
+/* The same of a body in up to three parts, which need not lie together. */
+void httpd_reply_parts(struct httpd_request *r, int status, const char *content_type,
+		       const struct slice *parts, size_t n);
 void httpd_reply_json(struct httpd_request *r, int status, const struct strbuf *json);
 /* The same without copying a large one: it is empty afterwards. */
 void httpd_reply_json_taken(struct httpd_request *r, int status, struct strbuf *json);

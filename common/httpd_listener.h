@@ -8,13 +8,13 @@
 #include "common/err.h"
 
 struct event_base;
-struct evhttp;
 struct httpd_listener;
 
-/* Resolves (blocking), binds, and gives what it accepts to `http`, which must outlive it. shared:
+/* Resolves (blocking), binds, and gives each socket that it accepts to fn, which closes it. shared:
  * other processes of this user that say so too may listen on the same address. */
-int httpd_listener_open(struct event_base *base, struct evhttp *http, const char *addr, bool shared,
-			char ret_bound[64], struct httpd_listener **ret, struct err *e) MUST_CHECK;
+int httpd_listener_open(struct event_base *base, const char *addr, bool shared,
+			void (*fn)(void *arg, int fd), void *arg, char ret_bound[64],
+			struct httpd_listener **ret, struct err *e) MUST_CHECK;
 void httpd_listener_close(struct httpd_listener *l);
 
 #endif

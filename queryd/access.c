@@ -151,7 +151,7 @@ void access_serve(struct httpd_request *http, void *arg)
 	const struct queryd_config *conf = daemon_conf(c.st->daemon);
 
 	/* of a request that counts against nobody; serve() says the tenant's */
-	set_remaining(http, conf->tenant_rate);
+	set_remaining(http, daemon_part(c.st->daemon, conf->tenant_rate, 1));
 	if (!c.st->ready) {
 		httpd_reply_problem(http, PROBLEM_UNAVAILABLE, "The service is starting.");
 		return;

@@ -24,13 +24,14 @@ static int start(struct daemon *d, void *state, struct err *e)
 	r = queryd_open(d, st, e);
 	if (r < 0)
 		return r;
-	st->http = httpd_new(daemon_base(d),
-			     &(struct httpd_limits){.headers_max = 32768,
-						    .body_max = REQUEST_BODY_MAX,
-						    .idle_timeout_ms = 60000,
-						    .deadline_ms = conf->query_timeout + 5000,
-						    .connections_max = (int)conf->connections,
-						    .shared = conf->listen_shared});
+	st->http = httpd_new(
+		daemon_base(d),
+		&(struct httpd_limits){.headers_max = 32768,
+				       .body_max = REQUEST_BODY_MAX,
+				       .idle_timeout_ms = 60000,
+				       .deadline_ms = conf->query_timeout + 5000,
+				       .connections_max = (int)daemon_part(d, conf->connections, 1),
+				       .shared = conf->listen_shared || daemon_workers(d) > 1});
 	daemon_add_admin_routes(d, st->http);
 	routes_add(st);
 	r = httpd_listen(st->http, conf->listen, bound, e);
@@ -85,6 +86,7 @@ int main(int argc, char **argv)
 		.nkeys = queryd_key_count,
 		.conf_size = sizeof(struct queryd_config),
 		.state_size = sizeof(struct queryd),
+		.preforks = true,
 		.commands = commands,
 		.start = start,
 		.drain = drain,

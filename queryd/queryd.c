@@ -28,6 +28,7 @@
 #define SERVER_SETTINGS                                                                            \
 	"-c search_path=pg_catalog -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s " \
 	"-c statement_timeout=10s -c client_min_messages=warning -c jit=off"
+#define FORMS_PART        4 /* of cache_memory is for what widgets show */
 #define REDIS_PENDING_MAX 20000
 #define REDIS_TIMEOUT_MS  500
 #define REGISTRY          "registry"
@@ -93,7 +94,7 @@ static void schema_ok(struct queryd *st)
 		return;
 	/* the registry first: it is what readiness waits for */
 	st->registry = registry_new(st->daemon, st->control, on_registry, st);
-	st->watch = watch_new(st->daemon, st->warehouse, st->redis, st->cache);
+	st->watch = watch_new(st->daemon, st->warehouse, st->redis, st->cache, st->tenants);
 	st->courier = courier_new(st->daemon, st->control, st->warehouse);
 	st->budget = budget_new(st);
 	st->cost = cost_new(st);
@@ -178,6 +179,7 @@ int queryd_open(struct daemon *d, struct queryd *st, struct err *e)
 	const struct queryd_config *conf = daemon_conf(d);
 	const char *warehouse = conf->warehouse_url[0] != '\0' ? conf->warehouse_url
 							       : conf->database_url;
+	size_t memory;
 	int r;
 
 	st->daemon = d;
@@ -196,19 +198,22 @@ int queryd_open(struct daemon *d, struct queryd *st, struct err *e)
 		return r;
 	st->tenants = tenants_new(
 		daemon_base(d),
-		&(struct tenants_options){.url = warehouse,
-					  .master_key = conf->master_key_file,
-					  .scope_key = conf->scope_key_file,
-					  .warehouse = st->warehouse,
-					  .control = st->control,
-					  .connections = (int)conf->tenant_connections,
-					  .share = (int)conf->tenant_share,
-					  .wait_ms = conf->tenant_wait,
-					  .query_timeout_ms = conf->query_timeout,
-					  .rate = conf->tenant_rate});
+		&(struct tenants_options){
+			.url = warehouse,
+			.master_key = conf->master_key_file,
+			.scope_key = conf->scope_key_file,
+			.warehouse = st->warehouse,
+			.control = st->control,
+			.connections = (int)daemon_part(d, conf->tenant_connections, 2),
+			.share = (int)daemon_part(d, conf->tenant_share, 2),
+			.wait_ms = conf->tenant_wait,
+			.query_timeout_ms = conf->query_timeout,
+			.rate = daemon_part(d, conf->tenant_rate, 1)});
 	st->versions = versions_new(d, st->redis, st->warehouse);
-	st->shelf = shelf_new((size_t)conf->cache_memory, conf->cache_ttl);
-	st->cache = cache_new(st->redis, st->versions, st->shelf, conf->cache_ttl);
+	memory = (size_t)daemon_part(d, conf->cache_memory, 0);
+	st->forms = shelf_new(memory / FORMS_PART, conf->cache_ttl);
+	st->shelf = shelf_new(memory - memory / FORMS_PART, conf->cache_ttl);
+	st->cache = cache_new(st->redis, st->versions, st->shelf, st->forms, conf->cache_ttl);
 	st->recall = recall_new();
 	st->compute = compute_new(st);
 	st->adhoc = adhoc_new(st);
@@ -264,6 +269,7 @@ void queryd_close(struct daemon *d, void *state)
 	cache_free(st->cache);
 	recall_free(st->recall);
 	shelf_free(st->shelf);
+	shelf_free(st->forms);
 	versions_free(st->versions);
 	jwks_free(st->jwks);
 	oidc_free(st->scheduler);

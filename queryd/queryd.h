@@ -32,7 +32,7 @@ struct queryd {
 	bool control_ok, warehouse_ok;
 	struct tenants *tenants;
 	struct versions *versions;
-	struct shelf *shelf;
+	struct shelf *shelf, *forms; /* of the cache */
 	struct cache *cache;
 	struct watch *watch;
 	struct registry *registry;

@@ -295,9 +295,10 @@ static bool tenant_runs(const struct adhoc *a, const char *tenant_id)
 static size_t lane_width(const struct adhoc *a)
 {
 	const struct queryd_config *conf = daemon_conf(a->st->daemon);
-	int64_t half = conf->tenant_connections / 2;
+	int64_t half = daemon_part(a->st->daemon, conf->tenant_connections, 2) / 2;
+	int64_t queries = daemon_part(a->st->daemon, conf->adhoc_queries, 1);
 
-	return (size_t)(conf->adhoc_queries < half ? conf->adhoc_queries : half);
+	return (size_t)(queries < half ? queries : half);
 }
 
 static void start_next(struct adhoc *a)

@@ -99,7 +99,8 @@ void answer_write(const struct answer *a, struct strbuf *out)
 
 void answer_send(struct httpd_request *http, const struct answer *a)
 {
-	struct strbuf body = STRBUF_INIT;
+	struct strbuf state = STRBUF_INIT;
+	struct json_writer w;
 	char etag[ETAG_MAX];
 
 	write_etag(a, etag);
@@ -109,6 +110,13 @@ void answer_send(struct httpd_request *http, const struct answer *a)
 		httpd_reply(http, 304, NULL, (struct slice){NULL, 0});
 		return;
 	}
-	answer_write(a, &body);
-	httpd_reply_json_taken(http, 200, &body);
+	jw_init(&w, &state);
+	jw_object(&w);
+	answer_write_state(a, &w);
+	jw_end(&w);
+	state.ptr[0] = ','; /* {data} and {state} become one object, where they lie */
+	httpd_reply_parts(
+		http, 200, "application/json",
+		(const struct slice[]){{a->data.ptr, a->data.len - 1}, strbuf_slice(&state)}, 2);
+	strbuf_clear(&state);
 }

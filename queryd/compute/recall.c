@@ -85,7 +85,7 @@ static bool same(struct circumstances a, struct circumstances b)
 	       a.week_start == b.week_start;
 }
 
-static const struct recalled *find(struct recall *r, const struct call *c, struct slice text)
+const struct recalled *recall_find(struct recall *r, const struct call *c, struct slice text)
 {
 	struct slice whole = whole_text(r, c->principal, text);
 	/* a tenant with data elsewhere: whether the window can be read is judged each time */
@@ -166,7 +166,7 @@ static void on_peeked(void *arg, const struct cache_found *f)
 
 bool recall_serve(const struct call *c, struct slice text, void (*otherwise)(const struct call *c))
 {
-	const struct recalled *found = find(c->st->recall, c, text);
+	const struct recalled *found = recall_find(c->st->recall, c, text);
 	struct serving *k;
 
 	if (found == NULL)

@@ -19,8 +19,11 @@ struct recalled {
 
 struct recall *recall_new(void) MUST_CHECK;
 void recall_free(struct recall *r);
-/* The text is all of the request that the question depends on.
- * Answers the request from the shelf when the question is known and its answer is there: true, and
+/* The text is all of the request that the question depends on. */
+
+/* NULL: not known. Borrowed until the next recall_keep(). */
+const struct recalled *recall_find(struct recall *r, const struct call *c, struct slice text);
+/* Answers the request from the shelf when the question is known and its answer is there: true, and
  * the answer comes later; when it turns out to be old then, `otherwise` serves the call. false: it
  * is the caller's to serve. */
 bool recall_serve(const struct call *c, struct slice text, void (*otherwise)(const struct call *c));

@@ -10,8 +10,10 @@
 #include "queryd/cost/budget.h"
 #include "queryd/tenant/caller.h"
 #include "queryd/compute/compute.h"
+#include "queryd/compute/recall.h"
 #include "queryd/document/dashboards.h"
 #include "queryd/document/documents.h"
+#include "queryd/document/widget_form.h"
 #include "queryd/document/widget_kind.h"
 #include "queryd/document/widget_query.h"
 #include "queryd/document/widgets.h"
@@ -19,7 +21,6 @@
 
 #define SIDE_BY_SIDE 4 /* of a tenant's connections, so that others get some too */
 #define ETAG_LEN     (3 + 32 + 1)
-#define RESULT_MAX   ((size_t)64 << 20)
 
 struct rendering;
 
@@ -28,6 +29,10 @@ struct element {
 	const char *id, *title, *query, *revision;
 	const struct widget_kind *kind;
 	const char *kind_name;
+	const struct recalled *recalled; /* of the question; NULL: it is not known */
+	struct cache_name name;          /* then */
+	enum quality quality;
+	bool to_compute;         /* it was known, and its answer is not current */
 	struct compute_job *job; /* running */
 	bool failed;
 	enum problem_code code; /* of a failure */
@@ -46,6 +51,9 @@ struct rendering {
 	const char *params[2];
 	struct element *elements;
 	size_t n, next, running;
+	size_t peeking;       /* of these, at the shelf */
+	bool next_again;      /* there are some to_compute */
+	bool left;            /* nobody waits; what peeks still comes back */
 	int64_t stop_mono_ms; /* no query begins after it */
 	bool starting;
 };
@@ -188,6 +196,13 @@ static void reply(struct rendering *k)
 		reply_one(k);
 }
 
+/* Nobody hears it. */
+static void reply_left(struct rendering *k)
+{
+	free_results(k);
+	httpd_reply_problem(k->call.http, PROBLEM_QUERY_TIMEOUT, "The widgets took too long.");
+}
+
 /* ---- one widget */
 
 static void fail(struct element *t, enum problem_code code, const char *detail)
@@ -198,52 +213,15 @@ static void fail(struct element *t, enum problem_code code, const char *detail)
 	t->etag[0] = '\0';
 }
 
-static void copy_member(const struct json *data, const char *name, struct json_writer *w)
-{
-	const struct json *v = json_get(data, name);
-	struct strbuf text = STRBUF_INIT;
-
-	if (v == NULL)
-		return;
-	json_write(v, &text);
-	jw_key(w, name);
-	jw_raw(w, strbuf_slice(&text));
-	strbuf_clear(&text);
-}
-
-bool widget_data_write(const char *id, const char *kind, const char *title, const struct answer *a,
-		       struct strbuf *out)
-{
-	static const char *const kept[] = {"totals",     "truncated",      "dateRange",
-					   "comparedTo", "metricVersions", "definitionHashes",
-					   "dataVersion"};
-	struct json *data = NULL;
-	struct json_writer w;
-
-	if (json_parse(a->data, RESULT_MAX, &data, NULL) < 0)
-		return false;
-	jw_init(&w, out);
-	jw_object(&w);
-	text_member(&w, "widgetId", id);
-	text_member(&w, "kind", kind);
-	text_member(&w, "title", title);
-	jw_key(&w, "data");
-	widget_kind_write(widget_kind_find(kind), data, &w);
-	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
-		copy_member(data, kept[i], &w);
-	answer_write_state(a, &w);
-	jw_end(&w);
-	json_free(data);
-	return true;
-}
-
 static void keep_result(struct element *t, const struct answer *a)
 {
 	struct strbuf tag = STRBUF_INIT;
 
 	t->cache = a->cache;
 	t->bytes = a->bytes;
-	if (!widget_data_write(t->id, t->kind_name, t->title, a, &t->result)) {
+	if (!widget_form_recall(&t->rendering->call,
+				&(struct widget_form){t->id, t->kind_name, t->title, t->revision},
+				a, &t->result)) {
 		fail(t, PROBLEM_INTERNAL, "The result cannot be read.");
 		return;
 	}
@@ -271,7 +249,8 @@ static void on_outcome(void *arg, const struct compute_outcome *o)
 		start_more(k);
 }
 
-static void start_one(struct element *t)
+/* Reads the query and runs it. text: what is remembered of it for the next time. */
+static void compute_one(struct element *t, struct slice text)
 {
 	struct rendering *k = t->rendering;
 	struct json *saved = NULL, *query = NULL;
@@ -293,24 +272,116 @@ static void start_one(struct element *t)
 	}
 	k->running++;
 	t->job = compute_start(&k->call, query, on_outcome, t);
+	if (t->job != NULL)
+		compute_remember(t->job, &k->call, text);
 	json_free(query);
+}
+
+/* All that its question depends on but the caller: the saved query and the reader's choice. The
+ * slash sets it apart from the texts of other endpoints, which begin with a metric's key. */
+static struct slice text_of(const struct element *t)
+{
+	const struct widget_choice *choice = &t->rendering->choice;
+	struct arena *a = httpd_arena(t->rendering->call.http);
+	const char *text = arena_printf(a, "widget/\n%s\n%s\n",
+					choice->from != NULL ? choice->from : "",
+					choice->to != NULL ? choice->to : "");
+
+	for (size_t i = 0; i < choice->n; i++)
+		text = arena_printf(a, "%s%s,", text, choice->properties[i]);
+	return slice_of(arena_printf(a, "%s\n%s", text, t->query));
+}
+
+static void on_peeked(void *arg, const struct cache_found *f)
+{
+	struct element *t = arg;
+	struct rendering *k = t->rendering;
+	struct queryd *st = k->call.st;
+	struct answer a = {.data = f->value,
+			   .key = t->recalled->key,
+			   .versions = f->versions,
+			   .cache = "HIT",
+			   .quality = t->quality,
+			   .partial = t->recalled->partial};
+
+	k->running--;
+	k->peeking--;
+	if (k->left) {
+		if (k->peeking == 0)
+			reply_left(k);
+		return;
+	}
+	if (f->outcome == CACHE_HIT && watch_current(st->watch)) {
+		watch_pending(st->watch, t->name.tenant_id, &a.now_us, &a.oldest_us);
+		cache_confirm(st->cache, &t->name, f->versions,
+			      (struct shelf_age){a.now_us, a.oldest_us});
+		compute_count_hit(st->compute);
+		keep_result(t, &a);
+	} else {
+		t->to_compute = true;
+		k->next_again = true;
+	}
+	start_more(k);
+}
+
+/* Whether the answer may be on the shelf: then on_peeked comes. */
+static bool peek_one(struct element *t, struct slice text)
+{
+	struct rendering *k = t->rendering;
+	const struct recalled *found = recall_find(k->call.st->recall, &k->call, text);
+	struct recalled *mine;
+
+	if (found == NULL)
+		return false;
+	mine = arena_alloc(httpd_arena(k->call.http), sizeof(*mine));
+	*mine = *found;
+	t->recalled = mine;
+	t->quality = tenant_quality(k->call.tenant, mine->tables);
+	t->name = (struct cache_name){k->call.principal->tenant_id, mine->key, mine->tables};
+	if (!cache_peek(k->call.st->cache, &t->name, on_peeked, t))
+		return false;
+	k->running++;
+	k->peeking++;
+	return true;
+}
+
+static void start_one(struct element *t)
+{
+	struct slice text = text_of(t);
+
+	if (t->to_compute || !peek_one(t, text)) {
+		t->to_compute = false;
+		compute_one(t, text);
+	}
+}
+
+/* The next to begin; NULL: all have begun. */
+static struct element *next_of(struct rendering *k)
+{
+	for (size_t i = 0; k->next_again && i < k->next; i++)
+		if (k->elements[i].to_compute)
+			return &k->elements[i];
+	k->next_again = false;
+	return k->next < k->n ? &k->elements[k->next++] : NULL;
 }
 
 static void start_more(struct rendering *k)
 {
+	struct element *t;
+
 	k->starting = true;
 	k->call.tenant = tenants_find(k->call.st->tenants, k->call.principal->tenant_id);
-	while (k->next < k->n && k->running < SIDE_BY_SIDE) {
-		struct element *t = &k->elements[k->next++];
-
-		if (k->call.tenant != NULL)
+	while (k->running < SIDE_BY_SIDE && (t = next_of(k)) != NULL) {
+		if (k->call.tenant != NULL) {
 			start_one(t);
-		else
+		} else {
+			t->to_compute = false;
 			fail(t, PROBLEM_UNAVAILABLE,
 			     "The tenant's data cannot be reached right now.");
+		}
 	}
 	k->starting = false;
-	if (k->running == 0 && k->next == k->n)
+	if (k->running == 0 && k->next == k->n && !k->next_again)
 		reply(k);
 }
 
@@ -325,8 +396,10 @@ static void on_gone(void *arg)
 		if (k->elements[i].job != NULL)
 			compute_cancel(k->elements[i].job);
 	}
-	free_results(k);
-	httpd_reply_problem(k->call.http, PROBLEM_QUERY_TIMEOUT, "The widgets took too long.");
+	if (k->peeking > 0)
+		k->left = true;
+	else
+		reply_left(k);
 }
 
 static void on_tenant(void *arg, const struct err *e)

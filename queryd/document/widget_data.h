@@ -12,8 +12,4 @@
 void widget_data_one(const struct call *c); /* GET widgets/{id}/data */
 void widget_data_all(const struct call *c); /* GET dashboards/{id}/data */
 
-/* Appends what a widget shows of a result, a JSON object; false: the result cannot be read. */
-bool widget_data_write(const char *id, const char *kind, const char *title, const struct answer *a,
-		       struct strbuf *out) MUST_CHECK;
-
 #endif

@@ -11,7 +11,7 @@
 #include "common/ulid.h"
 #include "common/xalloc.h"
 #include "queryd/compute/compute.h"
-#include "queryd/document/widget_data.h"
+#include "queryd/document/widget_form.h"
 #include "queryd/document/widget_query.h"
 #include "sql_gen.h"
 
@@ -176,6 +176,7 @@ static void on_outcome(void *arg, const struct compute_outcome *o)
 {
 	struct making *m = arg;
 	const struct answer *a = o->answer;
+	const struct widget_form form = {m->of[WIDGET], m->of[KIND], m->of[TITLE], m->of[REVISION]};
 	const char *omitted = NULL;
 	struct strbuf result = STRBUF_INIT;
 	bool same;
@@ -192,7 +193,7 @@ static void on_outcome(void *arg, const struct compute_outcome *o)
 	}
 	if (a == NULL)
 		omitted = problem_name(o->code);
-	else if (!widget_data_write(m->of[WIDGET], m->of[KIND], m->of[TITLE], a, &result))
+	else if (!widget_form_write(&form, a, &result))
 		omitted = problem_name(PROBLEM_INTERNAL);
 	strbuf_appendf(&m->state, "%s|%s|%s|%s", m->of[REVISION], a != NULL ? a->key : "",
 		       a != NULL ? a->versions : "", omitted != NULL ? omitted : "");

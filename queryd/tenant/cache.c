@@ -53,7 +53,7 @@ static const char *const where_names[WHERE_COUNT] = {
 struct cache {
 	struct redisq *redis;
 	struct versions *versions;
-	struct shelf *shelf;
+	struct shelf *shelf, *forms;
 	char ttl_ms[24];
 	struct metric *lookups[WHERE_COUNT], *shelf_bytes;
 };
@@ -113,7 +113,7 @@ void cache_versions_text(const int64_t *versions, size_t n, char out[CACHE_VERSI
 }
 
 struct cache *cache_new(struct redisq *redis, struct versions *versions, struct shelf *shelf,
-			int64_t ttl_ms)
+			struct shelf *forms, int64_t ttl_ms)
 {
 	struct cache *c = xcalloc(1, sizeof(*c));
 	struct metric_family *lookups;
@@ -121,6 +121,7 @@ struct cache *cache_new(struct redisq *redis, struct versions *versions, struct 
 	c->redis = redis;
 	c->versions = versions;
 	c->shelf = shelf;
+	c->forms = forms;
 	(void)snprintf(c->ttl_ms, sizeof(c->ttl_ms), "%lld", (long long)ttl_ms);
 	lookups = metrics_counter_family("query_cache_lookups_total",
 					 "Lookups of results by where they ended", "outcome");
@@ -158,11 +159,16 @@ static void entry_name(const struct cache_name *name, const char *versions, cons
 
 /* ---- looking up */
 
+static void count_bytes(struct cache *c)
+{
+	metric_set(c->shelf_bytes, (double)(shelf_bytes(c->shelf) + shelf_bytes(c->forms)));
+}
+
 static void put_on_shelf(struct cache *c, const struct cache_name *name, const char *versions,
 			 struct slice value, struct shelf_age age)
 {
 	shelf_put(c->shelf, name->tenant_id, name->key, versions, value, age);
-	metric_set(c->shelf_bytes, (double)shelf_bytes(c->shelf));
+	count_bytes(c);
 }
 
 static void end_lookup(struct lookup *k, const struct cache_found *f, enum where where)
@@ -339,6 +345,28 @@ void cache_store(struct cache *c, const struct cache_name *name, const int64_t *
 		       (const struct slice[]){SLICE_LIT("SET"), slice_of(entry), value,
 					      SLICE_LIT("PX"), slice_of(c->ttl_ms)},
 		       5, NULL, NULL);
+}
+
+struct slice cache_form(struct cache *c, const char *tenant_id, const char *key,
+			const char *versions)
+{
+	const struct shelf_entry *e = shelf_find(c->forms, tenant_id, key);
+
+	return e != NULL && strcmp(e->versions, versions) == 0 ? e->value : (struct slice){NULL, 0};
+}
+
+void cache_keep_form(struct cache *c, const char *tenant_id, const char *key, const char *versions,
+		     struct slice form)
+{
+	shelf_put(c->forms, tenant_id, key, versions, form, (struct shelf_age){0, 0});
+	count_bytes(c);
+}
+
+void cache_forget(struct cache *c, const char *tenant_id)
+{
+	shelf_forget(c->shelf, tenant_id);
+	shelf_forget(c->forms, tenant_id);
+	count_bytes(c);
 }
 
 static void set_lease(struct cache *c, const struct cache_name *name, const char *versions,

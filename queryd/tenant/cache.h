@@ -63,8 +63,10 @@ struct cache_found {
 
 typedef void (*cache_fn)(void *arg, const struct cache_found *f);
 
+/* redis NULL: always AWAY. The shelves, of results and of their forms, are two: what is put on one
+ * never drops what somebody has from the other. */
 struct cache *cache_new(struct redisq *redis, struct versions *versions, struct shelf *shelf,
-			int64_t ttl_ms) MUST_CHECK; /* redis NULL: always AWAY */
+			struct shelf *forms, int64_t ttl_ms) MUST_CHECK;
 void cache_free(struct cache *c);
 void cache_trust(struct cache *c, bool trusted);
 /* fn is called exactly once, never from inside the call unless the outcome is AWAY. The name is
@@ -82,6 +84,15 @@ void cache_confirm(struct cache *c, const struct cache_name *name, const char *v
  * published too, which is how Redis learns those it did not know. */
 void cache_store(struct cache *c, const struct cache_name *name, const int64_t *versions,
 		 struct slice value, struct shelf_age age);
+/* Another form of a result, made of its entry at these versions, and kept by this process alone;
+ * the key says which form of which result. len 0: there is none. Borrowed until the next
+ * cache_keep_form(). */
+struct slice cache_form(struct cache *c, const char *tenant_id, const char *key,
+			const char *versions);
+void cache_keep_form(struct cache *c, const char *tenant_id, const char *key, const char *versions,
+		     struct slice form);
+/* A tenant was deleted: what this process has of it goes. In Redis it ends after the TTL. */
+void cache_forget(struct cache *c, const char *tenant_id);
 /* Of a lease: it goes on; there will be no entry. */
 void cache_extend(struct cache *c, const struct cache_name *name, const char *versions,
 		  const char *lease);

@@ -129,6 +129,17 @@ void shelf_confirm(struct shelf_entry *e, struct shelf_age age)
 	e->age = age;
 }
 
+void shelf_forget(struct shelf *s, const char *tenant_id)
+{
+	struct entry *t, *next;
+
+	for (t = TAILQ_FIRST(&s->used); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, by_use);
+		if (strcmp(t->tenant_id, tenant_id) == 0)
+			drop(s, t);
+	}
+}
+
 size_t shelf_bytes(const struct shelf *s)
 {
 	return s->bytes;

@@ -16,7 +16,7 @@ struct shelf_age {
 	int64_t now_us, oldest_us;
 };
 
-/* Borrowed until the next shelf_put(). */
+/* Borrowed until the next shelf_put() or shelf_forget(). */
 struct shelf_entry {
 	const char *versions;
 	struct slice value;
@@ -34,6 +34,8 @@ void shelf_put(struct shelf *s, const char *tenant_id, const char *key, const ch
 	       struct slice value, struct shelf_age age);
 /* It is current now. */
 void shelf_confirm(struct shelf_entry *e, struct shelf_age age);
+/* All of a tenant goes. */
+void shelf_forget(struct shelf *s, const char *tenant_id);
 size_t shelf_bytes(const struct shelf *s);
 
 #endif

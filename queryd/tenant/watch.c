@@ -28,6 +28,7 @@ struct watch {
 	struct pgpool *warehouse;
 	struct redisq *redis;
 	struct cache *cache;
+	struct tenants *tenants;
 	struct daemon_timer *timer;
 	struct waiting *waiting; /* by tenant_id */
 	size_t nwaiting;
@@ -35,6 +36,7 @@ struct watch {
 	int64_t polled_mono_ms; /* 0: never */
 	bool stopped, busy;     /* busy: a poll is under way */
 	bool woken;             /* the next poll comes soon */
+	char look_back_s[24];   /* of the statements under way */
 	bool repair_all;        /* Redis was away: its versions may be old */
 	bool repairing;         /* the statement under way looks back that far */
 	bool failing;           /* said so in the log */
@@ -75,9 +77,48 @@ static void on_refreshed(void *arg, const struct pgresult *r, const struct err *
 	end_poll(w, e);
 }
 
+static void list_refreshed(struct watch *w)
+{
+	const char *params[] = {w->look_back_s};
+
+	if (w->redis == NULL || !redisq_up(w->redis)) {
+		end_poll(w, NULL);
+		return;
+	}
+	pgpool_exec(w->warehouse, NULL, &SQL_queryd_list_refreshed, params, POLL_TIMEOUT_MS,
+		    on_refreshed, w);
+}
+
+static void on_reloaded(void *arg, const struct err *e)
+{
+	(void)arg;
+	(void)e; /* it will be tried again: the tenant is on the list for a while */
+}
+
+static void on_deleted(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct watch *w = arg;
+
+	OBJ_CHECK(w, WATCH_MAGIC);
+	if (e != NULL) {
+		end_poll(w, e);
+		return;
+	}
+	for (size_t i = 0; !w->stopped && i < pgresult_rows(r, 0); i++) {
+		const char *tenant_id = pgresult_text(r, 0, i, 0);
+		const struct tenant *n = tenants_find(w->tenants, tenant_id);
+
+		cache_forget(w->cache, tenant_id);
+		if (n != NULL && !tenant_deleted(n))
+			tenants_reload(w->tenants, tenant_id, on_reloaded, w);
+	}
+	list_refreshed(w);
+}
+
 static void on_pending(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct watch *w = arg;
+	const char *params[] = {w->look_back_s};
 	size_t n;
 
 	OBJ_CHECK(w, WATCH_MAGIC);
@@ -94,18 +135,11 @@ static void on_pending(void *arg, const struct pgresult *r, const struct err *e)
 			pgresult_i64(r, 0, w->nwaiting, 1)};
 	w->now_us = pgresult_i64(r, 0, n, 1);
 	w->polled_mono_ms = clock_mono_ms();
-	if (w->redis == NULL || !redisq_up(w->redis)) {
-		end_poll(w, NULL);
-	} else {
-		char seconds[24];
-		const char *params[] = {seconds};
-
-		w->repairing = w->repair_all;
-		(void)snprintf(seconds, sizeof(seconds), "%d",
-			       w->repairing ? LOOK_BACK_FIRST_S : LOOK_BACK_S);
-		pgpool_exec(w->warehouse, NULL, &SQL_queryd_list_refreshed, params, POLL_TIMEOUT_MS,
-			    on_refreshed, w);
-	}
+	w->repairing = w->repair_all;
+	(void)snprintf(w->look_back_s, sizeof(w->look_back_s), "%d",
+		       w->repairing ? LOOK_BACK_FIRST_S : LOOK_BACK_S);
+	pgpool_exec(w->warehouse, NULL, &SQL_queryd_list_deleted, params, POLL_TIMEOUT_MS,
+		    on_deleted, w);
 }
 
 static void poll_now(void *arg)
@@ -122,7 +156,7 @@ static void poll_now(void *arg)
 }
 
 struct watch *watch_new(struct daemon *d, struct pgpool *warehouse, struct redisq *redis,
-			struct cache *cache)
+			struct cache *cache, struct tenants *tenants)
 {
 	struct watch *w = xcalloc(1, sizeof(*w));
 
@@ -131,6 +165,7 @@ struct watch *watch_new(struct daemon *d, struct pgpool *warehouse, struct redis
 			    .warehouse = warehouse,
 			    .redis = redis,
 			    .cache = cache,
+			    .tenants = tenants,
 			    .repair_all = true};
 	w->timer = daemon_timer_new(d, 0, 0, poll_now, w);
 	return w;

@@ -1,7 +1,8 @@
 /*
  * What queryd must know of all tenants at any moment: how old the oldest event is that is not
- * applied yet, for the freshness of cached answers, and which data versions Redis should hold. One
- * poll a second of the warehouse, sooner when etld's bus says that something was refreshed.
+ * applied yet, for the freshness of cached answers, which data versions Redis should hold, and who
+ * was deleted: of such a tenant nothing stays in memory. One poll a second of the warehouse, sooner
+ * when etld's bus says that something was refreshed.
  *
  * A poll that fails leaves what is known; watch_current() then says no after a few seconds, and
  * cached answers are not given any more, since nobody could say how old they are.
@@ -12,11 +13,12 @@
 #include "common/daemon.h"
 #include "common/pgpool.h"
 #include "queryd/tenant/cache.h"
+#include "queryd/tenant/tenants.h"
 
 struct watch;
 
 struct watch *watch_new(struct daemon *d, struct pgpool *warehouse, struct redisq *redis,
-			struct cache *cache) MUST_CHECK;
+			struct cache *cache, struct tenants *tenants) MUST_CHECK;
 void watch_stop(struct watch *w); /* no further poll; NULL is fine */
 void watch_free(struct watch *w); /* after its pool is gone */
 void watch_wake(struct watch *w);

@@ -3,6 +3,7 @@
 import datetime
 import json
 import re
+import uuid
 
 import context as cx
 from harness import run
@@ -12,6 +13,7 @@ from table import Wrong
 
 CONNECTIONS = (32, 128)
 METRIC = "occupancy_pct"
+API = "/api/v1/analytics"
 
 
 def cache_counts(stack):
@@ -33,6 +35,40 @@ def largest_tenant(stack):
         " group by tenant_id order by count(*) desc limit 1")[0]
 
 
+def make_board(stack, tenant, query):
+    """A dashboard of four widgets, and one of these."""
+    token = stack.token(tenant, "--role", "tenant.admin")
+
+    def make(path, body):
+        answer = stack.http("POST", "queryd", API + path, body, token, {
+            "Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())})
+        return answer.json()["id"]
+
+    board = make("/dashboards", {"name": "bench", "scope": "tenant"})
+    for n in range(4):
+        widget = make(f"/dashboards/{board}/widgets", {
+            "kind": "time_series", "title": f"bench {n}", "query": query, "layout": {"x": 0, "y": 4 * n, "w": 4, "h": 4}})
+    return board, widget
+
+
+def bench_forms(table, stack, tenant, query):
+    """The same figures as a query, a widget and a dashboard; all of them from the cache."""
+    query = {"metrics": [METRIC], **{name: query[name] for name in ("dateRange", "granularity")}}
+    board, widget = make_board(stack, tenant, query)
+    asked = {"token": stack.token(tenant, "--role", "tenant.admin", "--ttl", "86400")}
+    forms = {"queries:run": {"kind": "fixed", "path": f"{API}/queries:run", "body": json.dumps({"query": query})},
+             "widgets/{id}/data": {"kind": "get", "path": f"{API}/widgets/{widget}/data"},
+             "dashboards/{id}/data of four": {"kind": "get", "path": f"{API}/dashboards/{board}/data"}}
+    with Hello() as server:
+        for name, form in forms.items():
+            hello = server.load(CONNECTIONS[0])
+            load = Load(stack.env["QUERYD_URL"], CONNECTIONS[0], **form, **asked)
+            for _ in range(cx.ROUNDS):
+                hello.run()
+                load.run()
+            load.report(table, f"{name} cached, {CONNECTIONS[0]} connections, against hello", hello, None)
+
+
 def bench_compute(table, stack):
     tenant, first, last = largest_tenant(stack)
     first, last = (datetime.date.fromisoformat(day) for day in (first, last))
@@ -41,7 +77,7 @@ def bench_compute(table, stack):
                        "dimensions": ["property_id"]})
     fixed = body.replace("@FROM@", str(middle)).replace("@TO@", str(middle + datetime.timedelta(89)))
     asked = {"token": stack.token(tenant, "--ttl", "86400"),
-             "path": f"/api/v1/analytics/metrics/{METRIC}:compute"}
+             "path": f"{API}/metrics/{METRIC}:compute"}
     ranges = {**asked, "kind": "ranges", "body": body, "days": (last - first).days - 29,
               "day": (first - datetime.date(1970, 1, 1)).days}
     size = len(stack.http("POST", "queryd", asked["path"], fixed, asked["token"],
@@ -49,24 +85,27 @@ def bench_compute(table, stack):
     url, sent, misses_due = stack.env["QUERYD_URL"], 0, 0
     before = cache_counts(stack)
     table.part("metrics:compute")
-    with Hello() as server:
+    with Hello() as server, Hello(size) as as_large:
         for connections in CONNECTIONS:
-            hello, redis = server.load(connections), []
+            hello, large, redis = server.load(connections), as_large.load(connections), []
             cached = Load(url, connections, kind="fixed", body=fixed, **asked)
             computed = Load(url, connections, 0.5, **ranges)  # who waits 500 ms is refused; the table says so
             for _ in range(cx.ROUNDS):
                 hello.run()
                 cached.run()
+                large.run()
                 redis.append(redis_gets(stack, connections, size))
                 computed.run(first=sent)
                 sent += computed.results[-1]["requests"] + connections
                 misses_due += computed.results[-1]["answered"]
             cached.report(table, f"Q2 {METRIC}:compute cached, {connections} connections, against hello",
                           hello, 0.65)
+            cached.report(table, f"the same, {connections} connections, against hello of {size:,} bytes", large, None)
             table.compare(f"Q3 the same, {connections} connections, against Redis' GET of {size:,} bytes",
                           cached.rates, redis, "/s", least=0.45)
             computed.report(table, f"{METRIC}:compute uncached, {connections} connections, against hello",
                             hello, None)
+    bench_forms(table, stack, tenant, json.loads(fixed))
     after = cache_counts(stack)
     misses = after.get("MISS", 0) - before.get("MISS", 0)
     if misses < misses_due:  # a date range came again

@@ -1,5 +1,5 @@
 -- What wrk sends and how it reports; bench.py says which by the environment:
---   BENCH_KIND  hello: GET /; fixed: one body again and again; ranges: a body whose dates are new in
+--   BENCH_KIND  hello: GET /; get: GET BENCH_PATH; fixed: one body again and again; ranges: a body whose dates are new in
 --               each request; events: BENCH_BATCH events (one) with new ids in each request
 --   BENCH_TOKEN, BENCH_PATH, BENCH_BODY (fixed, ranges), BENCH_EVENTS (file), BENCH_FIRST (a number:
 --               requests count on from it, so that no two runs send the same)
@@ -24,6 +24,11 @@ local function read_events()
 end
 
 local requests = {
+	get = function()
+		local text = wrk.format("GET", path, headers)
+		return function() return text end
+	end,
+
 	fixed = function()
 		local text = wrk.format("POST", path, headers, os.getenv("BENCH_BODY"))
 		return function() return text end

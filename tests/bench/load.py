@@ -73,10 +73,13 @@ class Load:
 
 
 class Hello:
-    """The evhttp baseline."""
+    """The evhttp baseline: a few bytes, or `size`."""
+
+    def __init__(self, size=None):
+        self.arguments = [] if size is None else [str(size)]
 
     def __enter__(self):
-        self.process = subprocess.Popen([program("hello")], stdout=subprocess.PIPE)
+        self.process = subprocess.Popen([program("hello"), *self.arguments], stdout=subprocess.PIPE)
         self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}/"
         return self
 

@@ -400,7 +400,7 @@ REQUESTS = [
     ("an escaped path", request("POST /v1/%65vents HTTP/1.1"), [200], 1),
     ("an empty line before", b"\r\n" + request(), [400], 0),
     ("chunks", chunked(chunk(A[:10]), chunk(A[10:]), LAST), [200], 1),
-    # evhttp knows no extensions, and says of bad chunks that the body is too large; so does the detail
+    # no extensions are taken; of bad chunks it is said that they are, or that the body is too large
     ("a chunk with an extension", chunked(chunk(A, b";x=y"), LAST), [413], 0),
     ("chunks with a trailer", chunked(chunk(A), b"0\r\nX-Sum: 1\r\n\r\n"), [200], 1),
     ("a chunk size that is none", chunked(b"xyz\r\n", A, LAST), [413], 0),

@@ -15,7 +15,7 @@ from test_single_flight import Asker, computing, hotel_of, locked
 
 MOST = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (MOST, MOST))
-IDLE, HALF, SLOW = (8000, 1000, 200) if not 0 <= MOST < 12000 else (MOST // 2, MOST // 8, 200)
+IDLE, HALF, SLOW = (9000, 1000, 200) if not 0 <= MOST < 12000 else (MOST // 2, MOST // 8, 200)
 MIB = (1 << 20) * (8 if MODE == "asan" else 1)
 
 

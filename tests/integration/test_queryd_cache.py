@@ -3,6 +3,7 @@
 import datetime as dt
 import fractions
 import os
+import re
 import signal
 import subprocess
 
@@ -10,6 +11,7 @@ import pytest
 
 from harness import Stack, another_queryd, http_request, wait_until
 from hotel import API, CODES, STAYED, UTC, WINDOW, Hotel, compute
+from instance import Instance
 
 
 def test_cached_answers_are_the_same_until_the_data_change(stack):
@@ -40,6 +42,29 @@ def test_cached_answers_are_the_same_until_the_data_change(stack):
         want = [{"currency": "USD", "adr": str(round(fractions.Fraction(revenue * 10**6, n + 1)))}]
         wait_until(lambda: compute(stack, token, "adr")["rows"] == want, timeout=2)
     assert stack.http("POST", "queryd", path, body, token, etag).status == 200
+
+
+def test_a_deleted_tenant_leaves_memory_at_once(stack):
+    """Long before its answers would end by themselves, and before what is known of it is renewed."""
+    hotel = Hotel("remembered")
+    hotel.property("p", 5)
+    hotel.stay("p", 1, "2024-03-01", 2, then=STAYED)
+    hotel.send(stack)
+    headers = {"Authorization": "Bearer " + stack.token(hotel.tenant)}
+    with Instance(stack, "queryd", cache_ttl="1h") as queryd:
+        def ask():
+            return queryd.http("POST", f"{API}/metrics/rooms_sold:compute", {"dateRange": WINDOW}, headers)
+
+        def remembered():
+            text = queryd.http("GET", "/metrics").body.decode()
+            return float(re.search(r"^query_cache_bytes (\S+)$", text, re.M)[1])
+
+        assert ask().json()["rows"] == [{"rooms_sold": 2}] and remembered() > 0
+        hotel.event("tenant.deleted", "2024-03-09T00:00", {})
+        hotel.send(stack)
+        wait_until(lambda: remembered() == 0, timeout=20)
+        gone = wait_until(lambda: (lambda a: a if a.status == 403 else None)(ask()), timeout=20)
+        assert gone.json()["code"] == CODES + "TENANT.NOT_FOUND" and remembered() == 0
 
 
 def test_scopes_do_not_share_answers(stack, random_hotel):

@@ -1,5 +1,7 @@
 """GET /internal/sync/pull: everything, then what changed, then what is gone; nobody else's."""
 
+import hmac
+
 import pgcluster
 import pytest
 
@@ -129,6 +131,30 @@ def test_who_may_pull(stack, tenant):
     copy.token = sync_token(stack, tenant)
     answer = stack.http("GET", "queryd", "/api/v1/analytics/dashboards", token=copy.token)
     assert code(answer) == DENIED
+
+
+def aged(stack, cursor, days):
+    """The cursor as if it had been given so long ago, signed as queryd does it."""
+    tenant, scope, sealed = cursor
+    fields = bytes.fromhex(sealed.split(".")[1]).decode().split("\n")
+    fields[0] = str(int(fields[0]) - days * 86400)
+    place, context = "\n".join(fields), f"sync|{tenant}|{scope}"
+    with open(stack.path("secrets", "scope.key"), "rb") as key:
+        mac = hmac.digest(key.read().strip(), f"cursor|{len(context)}|{context}|{place}".encode(), "sha256")
+    return mac[:16].hex() + "." + place.encode().hex()
+
+
+def test_a_cursor_lives_for_thirty_days(stack, tenant):
+    """Longer than that, tombstones are kept; so a cursor that is older is not good for what is gone."""
+    copy = Copy(stack, tenant)
+    copy.pull()
+    scope = stack.query("select scope_id from analytics.sync_scopes where tenant_id = $1", tenant)[0][0]
+    cursor = (tenant, scope, copy.cursor)
+    assert aged(stack, cursor, 0) == copy.cursor
+    assert copy.ask(since=aged(stack, cursor, 29)).status == 200
+    answer = copy.ask(since=aged(stack, cursor, 30))
+    assert code(answer) == INVALID and fields(answer) == {"since"}
+    assert "at most 30 days old" in answer.json()["violations"][0]["message"]
 
 
 def test_properties(stack, tenant):

@@ -10,7 +10,7 @@ git ls-files 'common/*.[ch]' 'ingestd/*.[ch]' 'etld/*.[ch]' 'queryd/*.[ch]' 'dqd
 	awk '
 # library header -> the files that wrap it, as a pattern
 BEGIN {
-	wrapper["^event2/"] = "^common/(daemon|notify|pg|redisq|zsock|http|jwks)[a-z_]*\\.c$"
+	wrapper["^event2/"] = "^common/(daemon|worker|notify|pg|redisq|zsock|http|jwks)[a-z_]*\\.c$|^common/httpd[a-z_]*_priv\\.h$"
 	wrapper["^(libpq-fe|postgres_ext|pg_config)"] = "^common/pg[a-z_]+\\.c$|^common/pgconn_priv\\.h$"
 	wrapper["^hiredis/"] = "^common/redisq\\.c$"
 	wrapper["^zmq"] = "^common/zsock\\.c$"

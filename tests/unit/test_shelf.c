@@ -53,6 +53,20 @@ START_TEST(keeps_tenants_and_keys_apart)
 }
 END_TEST
 
+START_TEST(forgets_a_tenant)
+{
+	shelf_put(shelf, "tnt_a", "k", "1", SLICE_LIT("a"), age);
+	shelf_put(shelf, "tnt_b", "k", "1", SLICE_LIT("b"), age);
+	shelf_put(shelf, "tnt_a", "l", "1", SLICE_LIT("c"), age);
+	shelf_forget(shelf, "tnt_a");
+	ck_assert_ptr_null(shelf_find(shelf, "tnt_a", "k"));
+	ck_assert_ptr_null(shelf_find(shelf, "tnt_a", "l"));
+	ck_assert(slice_eq_str(shelf_find(shelf, "tnt_b", "k")->value, "b"));
+	shelf_forget(shelf, "tnt_b");
+	ck_assert_uint_eq(shelf_bytes(shelf), 0);
+}
+END_TEST
+
 START_TEST(forgets_after_the_ttl)
 {
 	shelf_put(shelf, "t", "k", "1", SLICE_LIT("a"), age);
@@ -105,6 +119,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, finds_what_was_put);
 	tcase_add_test(tc, keeps_tenants_and_keys_apart);
+	tcase_add_test(tc, forgets_a_tenant);
 	tcase_add_test(tc, forgets_after_the_ttl);
 	tcase_add_test(tc, stays_within_its_bound);
 	tcase_add_test(tc, keeps_nothing_without_room);

@@ -22,6 +22,8 @@ with item as (
            select i.audience in ('tenant', 'scope:' || $6::text)
                or i.audience not like 'scope:%' and ($7::text[] is null or i.audience = any ($7::text[])) as mine) a
      where (i.tenant_id = pg_catalog.current_setting('analytics.tenant_id') or i.tenant_id is null)
+       -- what is below was seen; the index goes by this
+       and i.changed_xid >= coalesce(pg_catalog.pg_snapshot_xmin($1::pg_snapshot), '0'::xid8)
        and ($1::text is null or not pg_catalog.pg_visible_in_snapshot(i.changed_xid, $1::pg_snapshot))
        and ($2::text is null or pg_catalog.pg_visible_in_snapshot(i.changed_xid, $2::pg_snapshot))
        and ($3::text is null or (i.kind, i.item_id) > ($3::text, $4::text))),
