@@ -111,6 +111,11 @@ enum batcher_door batcher_door(const struct batcher *b, size_t bytes)
 	return queue_room(&b->queue, bytes) ? BATCHER_OPEN : BATCHER_FULL;
 }
 
+void batcher_expect(const struct batcher *b, const struct event *ev)
+{
+	queue_expect(&b->queue, ev);
+}
+
 void batcher_add_event(struct batcher *b, struct submission *owner, uint32_t index,
 		       const struct event *ev, struct slice body, struct slice attributes,
 		       int64_t received_us)
