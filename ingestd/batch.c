@@ -73,6 +73,13 @@ static void *room_for(void *items, size_t n, size_t more, size_t *cap, size_t si
 	return xreallocarray(items, *cap, size);
 }
 
+void batch_reserve(struct batch *b, const struct batch *like)
+{
+	strbuf_reserve(&b->rows, like->rows.len + like->rows.len / 8);
+	b->items = room_for(b->items, b->nitems, like->nitems + like->nitems / 8, &b->items_cap,
+			    sizeof(*b->items));
+}
+
 static struct batch_item *add_item(struct batch *b)
 {
 	b->items = room_for(b->items, b->nitems, 1, &b->items_cap, sizeof(*b->items));

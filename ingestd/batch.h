@@ -79,6 +79,8 @@ struct batch {
 struct batch *batch_new(bool careful, size_t bytes_max) MUST_CHECK;
 /* Every item must have been settled. */
 void batch_free(struct batch *b);
+/* Room for as much as `like` has, so that nothing is moved while b grows. */
+void batch_reserve(struct batch *b, const struct batch *like);
 size_t batch_bytes(const struct batch *b);
 bool batch_empty(const struct batch *b);
 

@@ -42,8 +42,8 @@ struct batcher {
 	int64_t began_us;      /* the last landing */
 	int64_t trimmed_us;
 	size_t landed_bytes;       /* since then */
-	int64_t ids[IDS_RESERVED]; /* reserved batch ids: the first nids, the last is next */
-	size_t nids;
+	int64_t ids[IDS_RESERVED]; /* reserved batch ids: a ring of nids, from next_id on */
+	size_t next_id, nids;
 	char wanted[24];
 	bool reserving, draining, stopped;
 	bool exhausted; /* no disk, memory or connections (class 53) a moment ago */
@@ -71,7 +71,7 @@ static void on_reserved(void *arg, const struct pgresult *r, const struct err *e
 		return;
 	}
 	for (size_t row = 0; row < pgresult_rows(r, 0) && b->nids < IDS_RESERVED; row++)
-		b->ids[b->nids++] = pgresult_i64(r, 0, row, 0);
+		b->ids[(b->next_id + b->nids++) % IDS_RESERVED] = pgresult_i64(r, 0, row, 0);
 	daemon_condition(b->daemon, "batch ids", true, "");
 	run(b);
 }
@@ -88,12 +88,18 @@ static void reserve_ids(void *arg)
 	pgpool_exec(b->pool, NULL, &SQL_ingestd_reserve_batch_ids, params, 5000, on_reserved, b);
 }
 
+/* In ascending order: etld takes batches by their ids, oldest first, and an index on them grows at
+ * its end. */
 static int64_t take_id(struct batcher *b)
 {
+	int64_t id = b->ids[b->next_id];
+
 	ASSERT(b->nids > 0);
+	b->next_id = (b->next_id + 1) % IDS_RESERVED;
+	b->nids--;
 	if (b->nids < IDS_LOW && !b->reserving)
 		daemon_timer_arm(b->reserve_later, 0);
-	return b->ids[--b->nids];
+	return id;
 }
 
 /* ---- the door */
@@ -103,6 +109,11 @@ enum batcher_door batcher_door(const struct batcher *b, size_t bytes)
 	if (!pgpool_up(b->pool) || b->nids < IDS_SPARE || b->draining || b->exhausted)
 		return BATCHER_UNAVAILABLE;
 	return queue_room(&b->queue, bytes) ? BATCHER_OPEN : BATCHER_FULL;
+}
+
+void batcher_expect(const struct batcher *b, const struct event *ev)
+{
+	queue_expect(&b->queue, ev);
 }
 
 void batcher_add_event(struct batcher *b, struct submission *owner, uint32_t index,

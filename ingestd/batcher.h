@@ -37,6 +37,8 @@ enum batcher_door {
 /* Is it worth reading a request of so many bytes? Asked before anything of it is added; whether its
  * tenants have room shows when it is read. */
 enum batcher_door batcher_door(const struct batcher *b, size_t bytes);
+/* Said as soon as the event is known, some work before it is added: see recent.h. */
+void batcher_expect(const struct batcher *b, const struct event *ev);
 /* These put on stage. A tenant that has no room left has the whole request refused: then nothing
  * more needs to be read for it (submission.refusal). */
 void batcher_add_event(struct batcher *b, struct submission *owner, uint32_t index,

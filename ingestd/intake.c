@@ -97,9 +97,10 @@ static int add_text(struct delivery *d, struct slice text)
 	} else if (d->tenants != NULL && !caller_may_send_for(d->tenants, in->event.tenant_id)) {
 		return -EACCES;
 	} else {
+		batcher_expect(in->batcher, &in->event);
+		shapes_note(in->shapes, &in->event, text);
 		batcher_add_event(in->batcher, d->submission, d->index, &in->event, text,
 				  d->attributes, d->received_us);
-		shapes_note(in->shapes, &in->event, text);
 	}
 	d->index++;
 	if (d->index % BREATHE_EVERY == 0)

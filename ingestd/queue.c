@@ -81,14 +81,23 @@ static struct batch *stage(struct queue *q, struct slice tenant_id, enum lane la
 	shares_add(share, use);
 	batch = share->open[lane];
 	if (batch == NULL || batch_bytes(batch) >= PARCEL_BYTES) {
+		const struct batch *full = batch;
+
 		batch = batch_new(lane == LANE_CAREFUL,
 				  2 * (size_t)q->conf->batch_bytes + 16 * EVENT_MAX);
+		if (full != NULL) /* of a large request: so will be the next */
+			batch_reserve(batch, full);
 		share->open[lane] = batch;
 		*q->stage_tail = &batch->turn;
 		q->stage_tail = &batch->turn.next;
 	}
 	batch_charge(batch, share, use);
 	return batch;
+}
+
+void queue_expect(const struct queue *q, const struct event *ev)
+{
+	recent_expect(q->recent, recent_hash(ev->tenant_id, ev->dedupe_key));
 }
 
 void queue_add_event(struct queue *q, struct submission *owner, uint32_t index,

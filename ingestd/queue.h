@@ -39,6 +39,8 @@ void queue_init(struct queue *q, const struct ingestd_config *conf, struct inges
 void queue_clear(struct queue *q); /* nothing waits any more */
 
 bool queue_room(const struct queue *q, size_t bytes); /* for any tenant */
+/* The event is added soon: what tells whether it was seen is fetched meanwhile. */
+void queue_expect(const struct queue *q, const struct event *ev);
 /* On stage; not at all once the request is refused. */
 void queue_add_event(struct queue *q, struct submission *owner, uint32_t index,
 		     const struct event *ev, struct slice body, struct slice attributes,

@@ -211,6 +211,16 @@ def test_a_broken_array_is_refused_whole(stack, tenant, broken, offset):
 
 # ---- once, whatever comes again
 
+def test_batches_are_numbered_in_the_order_they_land(stack, tenant):
+    """etld takes the oldest first by these numbers."""
+    for n in range(5):
+        assert counts(post(stack, text_of(booking(tenant, n)))) == [1, 0, 0, 0]
+    batches = stack.query("select batch_id from events_raw.event join analytics_run.batch using (batch_id) where tenant_id = $1"
+                          " order by landed_at", tenant)
+    numbers = [int(row[0]) for row in batches]
+    assert numbers == sorted(set(numbers)) and len(numbers) == 5
+
+
 def test_a_duplicate_counts_and_changes_nothing(stack, tenant):
     event = booking(tenant, expiresAt="2024-03-02T00:00:00Z", x=[1.0, 2])
     first = text_of(event)
