@@ -1,15 +1,20 @@
 """tools/stack: starts what is missing, stops exactly its own, from any state."""
 
+import json
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 
 import pytest
 
 from harness import BIN, CHECKOUT, DAEMONS, MODE, PARTS, is_running, run, wait_until
+
+sys.path.append(os.path.join(CHECKOUT, "tools"))
+from stacklib import ports as portlib
 
 NOBODY = pwd.getpwnam("nobody")
 # tests of the tool alone: the daemons' code does not change them
@@ -85,6 +90,25 @@ def test_two_stacks_side_by_side(make_stack):
     one.down()
     assert pids(two) == before and all(is_running(pid) for pid in before.values())
     assert two.tool("status")
+
+
+def test_ports_of_a_stack_that_does_not_listen_yet(tmp_path, monkeypatch):
+    """It has noted them: who chooses next takes others, though the kernel has them all."""
+    monkeypatch.setattr(portlib, "RANGE", range(19990, 19999))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+
+    def choose(name, before):
+        (tmp_path / name / "etc").mkdir(parents=True, exist_ok=True)
+        with portlib.others(str(tmp_path / name)) as taken:
+            chosen = portlib.choose(PARTS[:4], before, taken)
+            (tmp_path / name / "etc" / "stack.json").write_text(json.dumps({"ports": chosen}))
+        return chosen
+    one, two = choose("one", {}), choose("two", {})
+    assert not set(one.values()) & set(two.values())
+    assert choose("one", one) == one and choose("two", two) == two
+    shutil.rmtree(tmp_path / "one")
+    with portlib.others(str(tmp_path / "three")) as taken:
+        assert taken == set(two.values())
 
 
 @pytest.mark.parametrize("victim", ["ingestd", "etld", "redis"])

@@ -1,4 +1,4 @@
-"""Where a stack lives: its directory, the user it runs as, its ports, secrets and lock.
+"""Where a stack lives: its directory, the user it runs as, its secrets and lock.
 
 The runtime (data, sockets, settings, logs) is DIR itself, unless the user that the servers run as
 cannot reach DIR (a checkout in /root) or a unix socket in it would have too long a name: then it is
@@ -11,10 +11,8 @@ import hashlib
 import json
 import os
 import pwd
-import random
 import secrets
 import shutil
-import socket
 import sys
 
 from .process import StackError, write_atomic
@@ -23,8 +21,6 @@ CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__fil
 PROFILES = ("demo", "bench", "test")
 HTTP_DAEMONS = ("ingestd", "etld", "queryd", "dqd")
 LISTENERS = ("postgres", "redis") + HTTP_DAEMONS
-# below the kernel's ephemeral range, so that a stopped daemon's port stays free for it
-PORT_RANGE = range(20000, 30000)
 SOCKET_PATH_MAX = 107
 
 
@@ -53,16 +49,6 @@ def user_may(user, path, mode):
         finally:
             os._exit(answer)
     return os.waitpid(child, 0)[1] == 0
-
-
-def port_is_free(port):
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def lock(directory):
@@ -176,16 +162,6 @@ class Home:
 
     def save_state(self, state):
         write_atomic(self("etc", "stack.json"), json.dumps(state, indent=2) + "\n", 0o644)
-
-    def choose_ports(self, ports):
-        """Keeps what is free of `ports` and finds the others; nothing of the stack may run."""
-        chosen = {name: port for name, port in ports.items() if port_is_free(port)}
-        for name in LISTENERS:
-            while name not in chosen:
-                port = random.choice(PORT_RANGE)
-                if port not in chosen.values() and port_is_free(port):
-                    chosen[name] = port
-        return chosen
 
     def secret(self, name, for_servers, content=None):
         """Path of a file, made at first use: 256 random bits in hex, or what is given."""
