@@ -167,7 +167,7 @@ void run_statements(struct run *run)
 			run->daily[w] = source_params(r, &daily, run->windows[w], a);
 	}
 	add_stmt(run, &SQL_queryd_read_state, NULL);
-	add_stmt(run, &SQL_queryd_count_rows_read, tables);
+	add_stmt(run, &SQL_queryd_open_sources, tables);
 	if (r->currency != NULL)
 		add_rates(run, a);
 	tables[0] = array_literal(a, run->tables, run->ntables);
