@@ -1,7 +1,8 @@
 /*
  * What is known of tenants; see tenants.h.
  *
- *   find ─▶ (provision) ─▶ places, as the tenant ─▶ quality, own metrics ─▶ known
+ *   find ─▶ (provision) ─▶ places, as the tenant ─┬─▶ known
+ *   quality, own metrics ─────────────────────────┘
  */
 #include "queryd/tenant/tenants.h"
 
@@ -45,7 +46,9 @@ struct tenant {
 	struct tenant *next;        /* of the bucket */
 	struct facts facts, fresh;  /* fresh: what is being loaded */
 	bool known, loading;
-	bool reload; /* what is being loaded may be too old for who waits */
+	bool reload;       /* what is being loaded may be too old for who waits */
+	int steps;         /* of the load that have not ended: warehouse, control */
+	struct err failed; /* the first of them that did */
 	int64_t known_mono_ms;
 	bool renew_password; /* the role refused the one we derive */
 	TAILQ_HEAD(, waiter) waiters;
@@ -162,6 +165,15 @@ static void end_load(struct tenant *n, const struct err *e)
 	}
 }
 
+/* One of the two ways to what is known has come to its end. */
+static void end_step(struct tenant *n, const struct err *e)
+{
+	if (e != NULL && n->failed.code == 0)
+		n->failed = *e;
+	if (--n->steps == 0)
+		end_load(n, n->failed.code != 0 ? &n->failed : NULL);
+}
+
 static void on_quality(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct tenant *n = arg;
@@ -171,7 +183,7 @@ static void on_quality(void *arg, const struct pgresult *r, const struct err *e)
 		facts_read_quality(&n->fresh, r, QUERY_RESULT);
 		facts_read_metrics(&n->fresh, r, QUERY_RESULT + 1, n->id);
 	}
-	end_load(n, e);
+	end_step(n, e);
 }
 
 static void read_quality(struct tenant *n)
@@ -192,12 +204,12 @@ static void on_places(void *arg, const struct pgresult *r, const struct err *e)
 	OBJ_CHECK(n, TENANT_MAGIC);
 	if (e != NULL) {
 		n->renew_password = e->code == -EACCES; /* the master key was changed */
-		end_load(n, e);
+		end_step(n, e);
 		return;
 	}
 	n->fresh.residency = residency_new(r, QUERY_RESULT + 1);
 	facts_read_places(&n->fresh, r, QUERY_RESULT);
-	read_quality(n);
+	end_step(n, NULL);
 }
 
 static struct query *query_as(struct tenant *n, bool absent, const char *scope,
@@ -228,7 +240,7 @@ static void on_provisioned(void *arg, const struct pgresult *r, const struct err
 
 	OBJ_CHECK(n, TENANT_MAGIC);
 	if (e != NULL) {
-		end_load(n, e);
+		end_step(n, e);
 		return;
 	}
 	n->renew_password = false;
@@ -253,7 +265,7 @@ static void on_found(void *arg, const struct pgresult *r, const struct err *e)
 
 	OBJ_CHECK(n, TENANT_MAGIC);
 	if (e != NULL) {
-		end_load(n, e);
+		end_step(n, e);
 		return;
 	}
 	n->fresh.deleted = pgresult_bool(r, 0, 0, 2);
@@ -277,9 +289,12 @@ static void start_load(struct tenant *n)
 		return;
 	n->loading = true;
 	n->reload = false;
+	n->steps = 2;
+	n->failed = ERR_INIT;
 	n->params[0] = n->id;
 	pgpool_exec(n->owner->o.warehouse, NULL, &SQL_queryd_find_tenant, n->params, STEP_LIMIT_MS,
 		    on_found, n);
+	read_quality(n);
 }
 
 /* ---- what others see */
