@@ -20,6 +20,7 @@ static struct {
 	char tenant[TENANT_LEN + 1], role[ROLE_MAX], password[2 * HASH_SHA256_LEN + 1];
 	bool on;       /* looker: wanted; access: repair */
 	int64_t ended; /* sessions of a login that is off */
+	size_t left;   /* access: what differs still */
 	struct pgstmt record[1];
 	const char *record_params[2], *role_params[3];
 } shot;
@@ -144,12 +145,29 @@ int bindings_looker(struct daemon *d, void *state, int argc, char **argv, struct
 	return 0;
 }
 
-/* ---- access */
+/* ---- access: the roles, then the sessions of those that may not log in any more */
+
+static void leave(void)
+{
+	(void)fflush(stdout);
+	daemon_quit(shot.queryd->daemon, shot.left == 0 ? DAEMON_OK : DAEMON_DATA);
+}
+
+static void on_closed(void *arg, const struct pgresult *r, const struct err *e)
+{
+	(void)arg;
+	if (e != NULL) {
+		give_up(e);
+		return;
+	}
+	for (size_t i = 0; i < pgresult_rows(r, 0); i++)
+		printf("ended    %s: %s sessions\n", pgresult_text(r, 0, i, 0),
+		       pgresult_text(r, 0, i, 1));
+	leave();
+}
 
 static void on_reconciled(void *arg, const struct pgresult *r, const struct err *e)
 {
-	size_t left = 0;
-
 	(void)arg;
 	if (e != NULL) {
 		give_up(e);
@@ -160,10 +178,13 @@ static void on_reconciled(void *arg, const struct pgresult *r, const struct err 
 
 		printf("%-8s %s: %s\n", repaired ? "repaired" : "differs",
 		       pgresult_text(r, 0, i, 0), pgresult_text(r, 0, i, 1));
-		left += !repaired;
+		shot.left += !repaired;
 	}
-	(void)fflush(stdout);
-	daemon_quit(shot.queryd->daemon, left == 0 ? DAEMON_OK : DAEMON_DATA);
+	if (shot.on)
+		pgpool_exec(shot.queryd->warehouse, NULL, &SQL_queryd_end_closed_sessions, NULL,
+			    LIMIT_MS, on_closed, NULL);
+	else
+		leave();
 }
 
 int bindings_access(struct daemon *d, void *state, int argc, char **argv, struct err *e)

@@ -4,7 +4,8 @@
  *	queryd looker on|off TENANT	the login of a tenant's reporting tool (Looker Studio over
  *					Postgres): all its properties, read only, few connections;
  *					prints role and password, which is derived and not stored
- *	queryd access check|repair	what is not as the list says; exit 65 when anything is left
+ *	queryd access check|repair	what is not as the list says; exit 65 when anything is left.
+ *					repair ends the sessions of logins that it closed
  */
 #ifndef QUERYD_BINDINGS_H
 #define QUERYD_BINDINGS_H

@@ -19,6 +19,7 @@
 #include "queryd/cost/cost.h"
 #include "queryd/adhoc/gate.h"
 #include "queryd/document/snapshot.h"
+#include "queryd/tenant/state.h"
 #include "sql_gen.h"
 
 #define ADHOC_MAGIC OBJ_MAGIC('H')
@@ -29,7 +30,7 @@
 #define CURSOR_HEAD "declare result no scroll cursor without hold for "
 
 /* Order of the statements. */
-enum { BEGIN, VERSIONS, PENDING, ROWS_BEFORE, USE_VIEWS, CURSOR, FETCH, ROWS_AFTER, END, STMTS };
+enum { BEGIN, STATE, ROWS_BEFORE, USE_VIEWS, CURSOR, FETCH, ROWS_AFTER, END, STMTS };
 
 _Static_assert((int)GATE_RELATION_COUNT <= CACHE_TABLES_MAX, "an answer names a version of each");
 
@@ -48,7 +49,6 @@ struct adhoc_job {
 	struct gate_statement statement;
 	const char *tables[GATE_RELATION_COUNT + 1]; /* that it reads; ended by NULL */
 	size_t ntables;
-	const char *table_list[1];
 	const char *values[GATE_PARAMS_MAX];
 	struct sql_stmt cursor, fetch; /* unnamed */
 	struct cost_question cost;
@@ -129,7 +129,7 @@ static int64_t versions_of(const struct adhoc_job *j, const struct pgresult *r,
 	int64_t versions[GATE_RELATION_COUNT], total = 0;
 
 	for (size_t i = 0; i < j->ntables; i++) {
-		versions[i] = pgresult_i64(r, QUERY_RESULT + VERSIONS, i, 0);
+		versions[i] = state_version(r, QUERY_RESULT + STATE, j->tables[i]);
 		total += versions[i];
 	}
 	cache_versions_text(versions, j->ntables, text);
@@ -180,12 +180,11 @@ static void answer(struct adhoc_job *j, const struct pgresult *r)
 			   .versions = versions,
 			   .cache = "BYPASS",
 			   .bytes = bytes_read(r),
-			   .now_us = pgresult_i64(r, QUERY_RESULT + PENDING, 0, 0),
+			   .now_us = state_now_us(r, QUERY_RESULT + STATE),
+			   .oldest_us = state_oldest_us(r, QUERY_RESULT + STATE),
 			   .quality = j->quality,
 			   .db_us = clock_mono_us() - j->started_mono_us};
 
-	if (pgresult_text(r, QUERY_RESULT + PENDING, 0, 1) != NULL)
-		a.oldest_us = pgresult_i64(r, QUERY_RESULT + PENDING, 0, 1);
 	write_data(j, r, version, &data);
 	a.data = strbuf_slice(&data);
 	metric_observe(j->adhoc->seconds, (double)a.db_us / 1e6);
@@ -364,23 +363,16 @@ static void make_key(struct adhoc_job *j)
 
 static void list_tables(struct adhoc_job *j)
 {
-	struct strbuf list = STRBUF_INIT;
-
-	strbuf_append_char(&list, '{');
 	for (size_t i = 0; i < GATE_RELATION_COUNT; i++) {
-		if ((j->statement.relations >> i & 1) == 0)
-			continue;
-		strbuf_appendf(&list, "%s%s", j->ntables > 0 ? "," : "",
-			       gate_relation_name((enum gate_relation)i));
-		j->tables[j->ntables++] = gate_relation_name((enum gate_relation)i);
+		if ((j->statement.relations >> i & 1) != 0)
+			j->tables[j->ntables++] = gate_relation_name((enum gate_relation)i);
 	}
-	strbuf_append_char(&list, '}');
-	j->table_list[0] = arena_strndup(j->arena, list.ptr, list.len);
-	strbuf_clear(&list);
 }
 
 static void prepare(struct adhoc_job *j)
 {
+	static const char *const all_tables[] = {NULL};
+
 	list_tables(j);
 	for (size_t i = 0; i < j->params.n; i++)
 		j->values[i] = j->params.v[i].value;
@@ -393,13 +385,12 @@ static void prepare(struct adhoc_job *j)
 		"", 0,
 		arena_printf(j->arena, "fetch %d from result", j->dry_run ? 0 : ROWS_MAX + 1)};
 	j->stmts[BEGIN] = (struct pgstmt){&SQL_queryd_begin_block, NULL};
-	j->stmts[VERSIONS] = (struct pgstmt){&SQL_queryd_read_versions, j->table_list};
-	j->stmts[PENDING] = (struct pgstmt){&SQL_queryd_read_pending, NULL};
-	j->stmts[ROWS_BEFORE] = (struct pgstmt){&SQL_queryd_read_blocks, NULL};
+	j->stmts[STATE] = (struct pgstmt){&SQL_queryd_read_state, NULL};
+	j->stmts[ROWS_BEFORE] = (struct pgstmt){&SQL_queryd_count_rows_read, all_tables};
 	j->stmts[USE_VIEWS] = (struct pgstmt){&SQL_queryd_use_views, NULL};
 	j->stmts[CURSOR] = (struct pgstmt){&j->cursor, j->values};
 	j->stmts[FETCH] = (struct pgstmt){&j->fetch, NULL};
-	j->stmts[ROWS_AFTER] = (struct pgstmt){&SQL_queryd_read_blocks, NULL};
+	j->stmts[ROWS_AFTER] = (struct pgstmt){&SQL_queryd_count_rows_read, all_tables};
 	j->stmts[END] = (struct pgstmt){&SQL_queryd_end_block, NULL};
 }
 

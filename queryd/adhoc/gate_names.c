@@ -47,6 +47,11 @@ static const struct {
 #include "queryd/adhoc/gate_names.def"
 };
 
+static const char *const columns[GATE_RELATION_COUNT] = {
+#define COLUMNS(relation, names) [GATE_##relation] = (names),
+#include "queryd/adhoc/gate_names.def"
+};
+
 struct indexed {
 	enum gate_relation relation;
 	struct slice column;
@@ -90,6 +95,26 @@ uint32_t gate_relation_find(struct slice name)
 			bits |= 1U << derived[i].reads;
 	}
 	return bits;
+}
+
+bool gate_view_has(struct slice name, struct slice column, bool *ret_known)
+{
+	const char *at = "";
+	size_t len;
+
+	*ret_known = false;
+	for (size_t r = 0; r < GATE_RELATION_COUNT; r++) {
+		if (!gate_same_name(relations[r], name))
+			continue;
+		*ret_known = true;
+		at = columns[r];
+	}
+	for (; *at != '\0'; at += len + strspn(at + len, " ")) {
+		len = strcspn(at, " ");
+		if (gate_same_name((struct slice){at, len}, column))
+			return true;
+	}
+	return false;
 }
 
 static bool indexes(const struct indexed *of, size_t n, enum gate_relation r, struct slice column)

@@ -4,10 +4,10 @@
 #include "common/num.h"
 #include "queryd/adhoc/gate_days.h"
 #include "queryd/adhoc/gate_names.h"
+#include "queryd/adhoc/gate_outside.h"
 
 /* What the cursor of a statement is asked for (adhoc.c), and one row more. */
 #define ROWS_ASKED 10001.0
-#define NAMES_MAX  128
 
 struct finder {
 	const struct gate_params *params;
@@ -37,65 +37,6 @@ static int new_scope(struct finder *f, int over)
 	return scope < 0 ? 0 : scope;
 }
 
-/* ---- names */
-
-static struct slice string_of(const struct gate_value *v)
-{
-	return gate_value_text(gate_value_get(gate_value_get(v, "String"), "sval"));
-}
-
-/* Of "table.column" or "column": its parts, or false. */
-static bool column_of(const struct gate_value *node, struct slice *table, struct slice *column)
-{
-	const struct gate_value *fields = gate_value_get(gate_value_get(node, "ColumnRef"),
-							 "fields");
-	size_t n = gate_value_count(fields);
-
-	*table = (struct slice){"", 0};
-	if (n == 0 || n > 2)
-		return false;
-	*column = string_of(gate_value_first(fields));
-	if (n == 2) {
-		*table = *column;
-		*column = string_of(gate_value_next(gate_value_first(fields)));
-	}
-	return column->len > 0;
-}
-
-/* The names that tables inside give themselves; SIZE_MAX: more than are looked at. */
-static size_t names_inside(const struct gate_value *in, struct slice names[NAMES_MAX])
-{
-	size_t n = 0;
-
-	for (const struct gate_value *v = in; v != gate_value_end(in); v++) {
-		if (!slice_eq_str(v->name, "relname") && !slice_eq_str(v->name, "aliasname"))
-			continue;
-		if (n == NAMES_MAX)
-			return SIZE_MAX;
-		names[n++] = v->text;
-	}
-	return n;
-}
-
-/* Whether it uses a table of outside by its name. */
-static bool needs_outside(const struct gate_value *in)
-{
-	struct slice names[NAMES_MAX], table, column;
-	size_t n = names_inside(in, names);
-
-	for (const struct gate_value *v = in; v != gate_value_end(in); v++) {
-		bool inside = false;
-
-		if (v->kind != GATE_OBJECT || !column_of(v, &table, &column) || table.len == 0)
-			continue;
-		for (size_t i = 0; n != SIZE_MAX && i < n && !inside; i++)
-			inside = gate_same_name(names[i], table);
-		if (!inside)
-			return true;
-	}
-	return false;
-}
-
 /* ---- conditions */
 
 static bool is_of(const struct finder *f, const struct place *p, size_t read, struct slice table)
@@ -117,7 +58,7 @@ static void narrow(struct finder *f, const struct place *p, const struct gate_va
 {
 	struct slice table, column;
 
-	if (!column_of(column_node, &table, &column))
+	if (!gate_column_of(column_node, &table, &column))
 		return;
 	for (size_t i = p->first; i < f->out->n; i++) {
 		struct read *r = &f->out->v[i];
@@ -135,9 +76,9 @@ static void give_key(struct finder *f, const struct place *p, const struct gate_
 {
 	struct slice table, column, of, other;
 
-	if (!column_of(column_node, &table, &column))
+	if (!gate_column_of(column_node, &table, &column))
 		return;
-	if (column_of(value, &of, &other) && (of.len == 0 || own_table(f, p, of)))
+	if (gate_column_of(value, &of, &other) && (of.len == 0 || own_table(f, p, of)))
 		return; /* a join */
 	for (size_t i = p->first; i < f->out->n; i++) {
 		if (is_of(f, p, i, table) && gate_relation_key(f->relation[i], column))
@@ -218,10 +159,10 @@ static void apply_condition(struct finder *f, const struct place *p, const struc
 		return;
 	kind = gate_value_text(gate_value_get(expr, "kind"));
 	if (slice_eq_str(kind, "AEXPR_OP"))
-		apply_comparison(f, p, string_of(gate_value_first(name)), left, right);
+		apply_comparison(f, p, gate_string_of(gate_value_first(name)), left, right);
 	else if (slice_eq_str(kind, "AEXPR_BETWEEN") ||
 		 (slice_eq_str(kind, "AEXPR_IN") &&
-		  slice_eq_str(string_of(gate_value_first(name)), "=")))
+		  slice_eq_str(gate_string_of(gate_value_first(name)), "=")))
 		apply_list(f, p, left, right);
 }
 
@@ -258,7 +199,7 @@ static void find_from(struct finder *f, const struct place *p, const struct gate
 	if (range != NULL)
 		add_relation(f, p, range);
 	if (sub != NULL) {
-		bool anew = gate_value_get(sub, "lateral") != NULL && needs_outside(sub);
+		bool anew = gate_value_get(sub, "lateral") != NULL && gate_needs_outside(sub);
 
 		find_select(f, gate_value_get(gate_value_get(sub, "subquery"), "SelectStmt"),
 			    anew ? new_scope(f, p->scope) : p->scope);
@@ -306,7 +247,7 @@ static void find_sublink(struct finder *f, const struct place *p, const struct g
 							 "SelectStmt");
 	struct slice type = gate_value_text(gate_value_get(link, "subLinkType"));
 	bool joined = slice_eq_str(type, "EXISTS_SUBLINK") || slice_eq_str(type, "ANY_SUBLINK");
-	bool anew = !joined && select != NULL && needs_outside(select);
+	bool anew = !joined && select != NULL && gate_needs_outside(select);
 
 	find_select(f, select, new_scope(f, anew ? p->scope : READS_ONCE));
 }
@@ -352,7 +293,7 @@ static double enough(const struct finder *f, const struct place *p, const struct
 	}
 	if (gate_value_count(sort) > 0) {
 		first = gate_value_get(gate_value_get(gate_value_first(sort), "SortBy"), "node");
-		if (!column_of(first, &table, &column) ||
+		if (!gate_column_of(first, &table, &column) ||
 		    !gate_relation_day(f->relation[p->first], column))
 			return 0;
 	}

@@ -11,201 +11,17 @@
  */
 #include "queryd/compute/compute.h"
 
-#include <sys/queue.h>
-
 #include "common/clock.h"
 #include "common/metrics.h"
 #include "common/xalloc.h"
-#include "queryd/cost/cost.h"
 #include "queryd/compute/cursor.h"
+#include "queryd/compute/job.h"
 #include "queryd/compute/recall.h"
 #include "queryd/compute/result.h"
 
-#define JOB_MAGIC OBJ_MAGIC('J')
-/* How old a running job may be for one that does not know the data's version to wait for it. */
-#define SHARE_UNSURE_MS 500
 /* How often a job that waits for another process looks: the pause doubles. */
 #define PAUSE_MIN_MS 8
 #define PAUSE_MAX_MS 64
-
-TAILQ_HEAD(jobs, compute_job);
-
-struct compute_job {
-	unsigned magic;
-	struct compute *compute;
-	TAILQ_ENTRY(compute_job) link; /* of those in flight, or of who waits for `leader` */
-	compute_fn fn;                 /* NULL: cancelled */
-	void *arg;
-	struct arena *arena;
-	struct metric_set *platform, *own; /* held for the request's metrics */
-	const struct request *request;
-	struct run run;
-	const char *tenant_id, *scope, *actor_id;
-	struct reads reads;
-	struct cost_question cost;
-	int64_t charged;
-	bool starting, ended; /* inside compute_run(), which frees it */
-	char key[CACHE_KEY_LEN + 1], question[CACHE_KEY_LEN + 1], versions[CACHE_VERSIONS_MAX];
-	struct cache_name name;
-	char lease[ULID_LEN + 1]; /* "": none */
-	int64_t max_stale_ms;     /* -1: only what is current */
-	enum quality quality;
-	bool partial;
-	const char *cache;          /* what X-Cache says unless it is a hit */
-	int64_t started_mono_us;    /* of its query */
-	struct query *query;        /* running */
-	bool in_flight;             /* on the list of those */
-	bool given_up;              /* nobody may wait for it any more */
-	struct daemon_timer *pause; /* of one that waits for another process */
-	int64_t pause_ms;
-	bool pausing;
-	struct compute_job *leader;
-	struct jobs waiters;
-};
-
-struct compute {
-	struct queryd *st;
-	struct jobs in_flight;
-	struct daemon_timer *renew; /* of the leases */
-	bool renewing;
-	struct metric_family *outcomes;
-	struct metric *hits, *seconds, *bytes;
-};
-
-/* ---- the end of a job */
-
-static void job_free(struct compute_job *j)
-{
-	daemon_timer_free(j->pause);
-	metric_set_unref(j->platform);
-	metric_set_unref(j->own);
-	arena_free(j->arena);
-	j->magic = 0;
-	free(j);
-}
-
-static void end(struct compute_job *j, const struct compute_outcome *o)
-{
-	if (j->fn != NULL)
-		j->fn(j->arg, o);
-	if (j->starting)
-		j->ended = true;
-	else
-		job_free(j);
-}
-
-static void end_problem(struct compute_job *j, enum problem_code code, const char *detail)
-{
-	end(j, &(struct compute_outcome){.code = code, .detail = detail});
-}
-
-static void end_answer(struct compute_job *j, const struct answer *found)
-{
-	struct answer a = *found;
-
-	a.key = j->key;
-	a.quality = j->quality;
-	a.partial = j->partial;
-	metric_add(metrics_with(j->compute->outcomes, (const char *const[]){a.cache}), 1);
-	end(j, &(struct compute_outcome){.answer = &a});
-}
-
-/* The job and all that wait for it. */
-static void end_all(struct compute_job *j, const struct answer *a, enum problem_code code,
-		    const char *detail)
-{
-	struct compute_job *k;
-
-	if (j->in_flight)
-		TAILQ_REMOVE(&j->compute->in_flight, j, link);
-	if (a == NULL && j->lease[0] != '\0') /* what others wait for will not come */
-		cache_let_go(j->compute->st->cache, &j->name, j->versions, j->lease);
-	while ((k = TAILQ_FIRST(&j->waiters)) != NULL) {
-		TAILQ_REMOVE(&j->waiters, k, link);
-		if (a != NULL)
-			end_answer(k, a);
-		else
-			end_problem(k, code, detail);
-	}
-	if (a != NULL)
-		end_answer(j, a);
-	else
-		end_problem(j, code, detail);
-}
-
-/* ---- in flight */
-
-/* A job in flight whose result is as good as j's own would be. */
-static struct compute_job *find_leader(const struct compute_job *j)
-{
-	int64_t now_us = clock_mono_us();
-	struct compute_job *k;
-
-	TAILQ_FOREACH (k, &j->compute->in_flight, link) {
-		bool young = now_us - k->started_mono_us < SHARE_UNSURE_MS * 1000;
-
-		if (!k->given_up && strcmp(k->key, j->key) == 0 &&
-		    strcmp(k->versions, j->versions) == 0 && (j->versions[0] != '\0' || young))
-			return k;
-	}
-	return NULL;
-}
-
-static bool awaited(const struct compute_job *leader)
-{
-	return leader->fn != NULL || !TAILQ_EMPTY(&leader->waiters);
-}
-
-/* Until the job ends; it may be already. */
-static void put_in_flight(struct compute_job *j)
-{
-	if (j->in_flight)
-		return;
-	j->in_flight = true;
-	j->started_mono_us = clock_mono_us();
-	TAILQ_INSERT_TAIL(&j->compute->in_flight, j, link);
-}
-
-/* false: there is none to wait for. */
-static bool follow(struct compute_job *j)
-{
-	struct compute_job *leader = j->in_flight ? NULL : find_leader(j);
-
-	if (leader == NULL)
-		return false;
-	j->leader = leader;
-	TAILQ_INSERT_TAIL(&leader->waiters, j, link);
-	if (j->lease[0] != '\0') /* the leader had none, or lost it */
-		memcpy(leader->lease, j->lease, sizeof(j->lease));
-	return true;
-}
-
-static void renew_leases(void *arg)
-{
-	struct compute *c = arg;
-	const struct compute_job *j;
-	bool any = false;
-
-	TAILQ_FOREACH (j, &c->in_flight, link) {
-		if (j->lease[0] == '\0')
-			continue;
-		any = true;
-		cache_extend(c->st->cache, &j->name, j->versions, j->lease);
-	}
-	c->renewing = any;
-	if (any)
-		daemon_timer_arm(c->renew, CACHE_LEASE_MS / 3);
-}
-
-static void keep_lease(struct compute_job *j)
-{
-	struct compute *c = j->compute;
-
-	if (j->lease[0] == '\0' || c->renewing)
-		return;
-	c->renewing = true;
-	daemon_timer_arm(c->renew, CACHE_LEASE_MS / 3);
-}
 
 /* ---- computing */
 
@@ -230,7 +46,7 @@ static void fail_all(struct compute_job *j, enum problem_code code, const char *
 		     int64_t bytes)
 {
 	account(j, problem_name(code), cost_is_refusal(code), bytes, 0);
-	end_all(j, NULL, code, detail);
+	job_end_all(j, NULL, code, detail);
 }
 
 static struct slice seal_key(const struct compute *c)
@@ -279,7 +95,7 @@ static void on_computed(void *arg, const struct pgresult *r, const struct err *e
 			    .db_us = clock_mono_us() - j->started_mono_us};
 	metric_observe(c->seconds, (double)a.db_us / 1e6);
 	metric_add(c->bytes, report.bytes);
-	end_all(j, &a, PROBLEM_COUNT, NULL);
+	job_end_all(j, &a, PROBLEM_COUNT, NULL);
 	strbuf_clear(&data);
 }
 
@@ -300,10 +116,10 @@ static void on_admitted(void *arg, enum problem_code verdict, const char *detail
 		return;
 	}
 	n = tenants_find(st->tenants, j->tenant_id);
-	if (n == NULL || !awaited(j)) {
+	if (n == NULL || !job_awaited(j)) {
 		cost_refund(st->cost, j->tenant_id, charged);
-		end_all(j, NULL, PROBLEM_UNAVAILABLE,
-			"The tenant's data cannot be reached right now.");
+		job_end_all(j, NULL, PROBLEM_UNAVAILABLE,
+			    "The tenant's data cannot be reached right now.");
 		return;
 	}
 	j->charged = charged;
@@ -312,11 +128,11 @@ static void on_admitted(void *arg, enum problem_code verdict, const char *detail
 
 static void run_job(struct compute_job *j, struct tenant *n)
 {
-	if (follow(j))
+	if (job_follow(j))
 		return;
-	put_in_flight(j);
+	job_fly(j);
 	j->started_mono_us = clock_mono_us();
-	keep_lease(j);
+	job_keep_lease(j);
 	run_statements(&j->run);
 	run_reads(&j->run, &j->reads);
 	j->cost = (struct cost_question){.tenant_id = j->tenant_id, .reads = &j->reads};
@@ -328,9 +144,9 @@ static void on_tenant_again(void *arg, const struct err *e)
 	struct compute_job *j = arg;
 
 	OBJ_CHECK(j, JOB_MAGIC);
-	if (e != NULL || !awaited(j))
-		end_all(j, NULL, PROBLEM_UNAVAILABLE,
-			"The tenant's data cannot be reached right now.");
+	if (e != NULL || !job_awaited(j))
+		job_end_all(j, NULL, PROBLEM_UNAVAILABLE,
+			    "The tenant's data cannot be reached right now.");
 	else
 		run_job(j, tenants_find(j->compute->st->tenants, j->tenant_id));
 }
@@ -363,9 +179,9 @@ static void look_again(void *arg)
  */
 static void wait_elsewhere(struct compute_job *j)
 {
-	if (follow(j))
+	if (job_follow(j))
 		return;
-	put_in_flight(j);
+	job_fly(j);
 	j->pausing = true;
 	if (j->pause == NULL) {
 		j->pause_ms = PAUSE_MIN_MS;
@@ -384,7 +200,7 @@ static void answer_hit(struct compute_job *j, const struct cache_found *f)
 
 	watch_pending(st->watch, j->tenant_id, &a.now_us, &a.oldest_us);
 	cache_confirm(st->cache, &j->name, f->versions, (struct shelf_age){a.now_us, a.oldest_us});
-	end_all(j, &a, PROBLEM_COUNT, NULL);
+	job_end_all(j, &a, PROBLEM_COUNT, NULL);
 }
 
 /* What is not current any more, for who said that it will do. */
@@ -402,7 +218,7 @@ static bool answer_stale(struct compute_job *j)
 	a.now_us = e->age.now_us;
 	/* its age counts from when it was current */
 	a.oldest_us = e->age.oldest_us != 0 ? e->age.oldest_us : e->age.now_us;
-	end_all(j, &a, PROBLEM_COUNT, NULL);
+	job_end_all(j, &a, PROBLEM_COUNT, NULL);
 	return true;
 }
 
@@ -413,8 +229,8 @@ static void on_looked_up(void *arg, const struct cache_found *f)
 	OBJ_CHECK(j, JOB_MAGIC);
 	(void)snprintf(j->versions, sizeof(j->versions), "%s", f->versions);
 	(void)snprintf(j->lease, sizeof(j->lease), "%s", f->lease);
-	if (!awaited(j)) {
-		end_all(j, NULL, PROBLEM_UNAVAILABLE, "");
+	if (!job_awaited(j)) {
+		job_end_all(j, NULL, PROBLEM_UNAVAILABLE, "");
 	} else if (f->outcome == CACHE_HIT && watch_current(j->compute->st->watch)) {
 		answer_hit(j, f);
 	} else if (!answer_stale(j)) {
@@ -436,17 +252,17 @@ void compute_cancel(struct compute_job *j)
 	j->fn = NULL;
 	if (leader != NULL) {
 		TAILQ_REMOVE(&leader->waiters, j, link);
-		end_problem(j, PROBLEM_UNAVAILABLE, "");
+		job_end_problem(j, PROBLEM_UNAVAILABLE, "");
 	} else {
 		leader = j;
 	}
-	if (awaited(leader))
+	if (job_awaited(leader))
 		return;
 	leader->given_up = true;
 	if (leader->query != NULL)
 		query_cancel(leader->query);
 	else if (leader->pausing)
-		end_all(leader, NULL, PROBLEM_UNAVAILABLE, "");
+		job_end_all(leader, NULL, PROBLEM_UNAVAILABLE, "");
 }
 
 struct compute_job *compute_run(const struct call *c, const struct request *r, struct arena *a,
@@ -475,7 +291,7 @@ struct compute_job *compute_run(const struct call *c, const struct request *r, s
 	j->partial = compute_resolve(c, resolved, a);
 	unreadable = compute_unreadable(c, resolved, a);
 	if (unreadable != NULL) {
-		end_problem(j, PROBLEM_QUERY_REJECTED, unreadable);
+		job_end_problem(j, PROBLEM_QUERY_REJECTED, unreadable);
 		return NULL;
 	}
 	run_prepare(&j->run, resolved, a);
@@ -493,9 +309,9 @@ struct compute_job *compute_run(const struct call *c, const struct request *r, s
 		struct problem_violation v = {
 			"cursor", "must be the nextCursor of an earlier answer to the same query"};
 
-		end(j, &(struct compute_outcome){.code = PROBLEM_VALIDATION_FAILED,
-						 .violations = &v,
-						 .nviolations = 1});
+		job_end(j, &(struct compute_outcome){.code = PROBLEM_VALIDATION_FAILED,
+						     .violations = &v,
+						     .nviolations = 1});
 		return NULL;
 	}
 	j->starting = true;
@@ -545,7 +361,7 @@ struct compute *compute_new(struct queryd *st)
 
 	c->st = st;
 	TAILQ_INIT(&c->in_flight);
-	c->renew = daemon_timer_new(st->daemon, 0, 0, renew_leases, c);
+	c->renew = daemon_timer_new(st->daemon, 0, 0, job_renew_leases, c);
 	c->outcomes = metrics_counter_family("query_results_total",
 					     "Results by how the cache was used", "cache");
 	c->hits = metrics_with(c->outcomes, (const char *const[]){"HIT"});

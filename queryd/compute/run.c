@@ -6,6 +6,7 @@
 #include "common/num.h"
 #include "common/timestamp.h"
 #include "queryd/tenant/query.h"
+#include "queryd/tenant/state.h"
 #include "queryd/compute/rates.h"
 #include "sql_gen.h"
 
@@ -15,7 +16,7 @@ _Static_assert(RUN_STMTS_MAX <= QUERY_STMTS_MAX, "a query of every source");
 #define NUMBER_TEXT_MAX 48
 
 /* Order of the statements. */
-enum { VERSIONS, PENDING, ROWS_BEFORE, FIRST_SOURCE };
+enum { STATE, ROWS_BEFORE, FIRST_SOURCE };
 
 /* A text[] literal: '{"a","b"}'. */
 static const char *array_literal(struct arena *a, const char *const *values, size_t n)
@@ -165,9 +166,8 @@ void run_statements(struct run *run)
 		if (r->currency != NULL)
 			run->daily[w] = source_params(r, &daily, run->windows[w], a);
 	}
-	add_stmt(run, &SQL_queryd_read_versions, tables);
-	add_stmt(run, &SQL_queryd_read_pending, NULL);
-	add_stmt(run, &SQL_queryd_read_blocks, NULL);
+	add_stmt(run, &SQL_queryd_read_state, NULL);
+	add_stmt(run, &SQL_queryd_open_sources, tables);
 	if (r->currency != NULL)
 		add_rates(run, a);
 	tables[0] = array_literal(a, run->tables, run->ntables);
@@ -178,7 +178,7 @@ void run_statements(struct run *run)
 			add_stmt(run, s->stmt,
 				 request_converts(r, s) ? run->daily[w] : run->params[w]);
 	}
-	add_stmt(run, &SQL_queryd_read_blocks, NULL);
+	add_stmt(run, &SQL_queryd_count_rows_read, tables);
 }
 
 /* ---- results */
@@ -340,16 +340,13 @@ int run_cells(const struct run *run, const struct pgresult *r, size_t max, struc
 
 void run_report(const struct run *run, const struct pgresult *r, struct run_report *ret)
 {
-	const size_t versions = QUERY_RESULT + VERSIONS, pending = QUERY_RESULT + PENDING;
-	const size_t before = QUERY_RESULT + ROWS_BEFORE;
+	const size_t state = QUERY_RESULT + STATE, before = QUERY_RESULT + ROWS_BEFORE;
 	const size_t after = first_source(run) + run->nsources * run->nwindows;
 	int64_t rows = pgresult_i64(r, after, 0, 0) - pgresult_i64(r, before, 0, 0);
 
-	ASSERT(pgresult_rows(r, versions) == run->ntables);
-	*ret = (struct run_report){.now_us = pgresult_i64(r, pending, 0, 0)};
+	*ret = (struct run_report){.now_us = state_now_us(r, state),
+				   .oldest_us = state_oldest_us(r, state)};
 	for (size_t i = 0; i < run->ntables; i++)
-		ret->versions[i] = pgresult_i64(r, versions, i, 0);
-	if (pgresult_text(r, pending, 0, 1) != NULL)
-		ret->oldest_us = pgresult_i64(r, pending, 0, 1);
+		ret->versions[i] = state_version(r, state, run->tables[i]);
 	ret->bytes = rows > 0 ? rows * READS_ROW_BYTES : 0; /* negative: statistics sent between */
 }

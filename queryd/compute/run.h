@@ -11,7 +11,7 @@
 #include "queryd/tenant/cache.h"
 #include "queryd/compute/cells.h"
 
-#define RUN_STMTS_MAX (5 + WINDOWS_MAX * SOURCE_COUNT)
+#define RUN_STMTS_MAX (4 + WINDOWS_MAX * SOURCE_COUNT)
 
 struct run {
 	const struct request *request; /* resolved */

@@ -11,7 +11,7 @@
 #define SLOTS         1024 /* a tenant takes the place of another with the same hash */
 #define KNOWN_MS      60000
 
-/* The calendar is the same for all: 64 days of it count as a row (tenant_views.blocks_read). */
+/* The calendar is the same for all: 64 days of it count as a row (tenant_views.rows_read). */
 #define CALENDAR        "dim_calendar"
 #define CALENDAR_FROM   14610 /* 2010-01-01 */
 #define CALENDAR_TO     25932 /* 2040-12-31 */

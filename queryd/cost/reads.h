@@ -13,7 +13,7 @@
 #define READS_MAX        64
 #define READS_SCOPES_MAX 64
 #define READS_ONCE       (-1) /* a scope over none */
-/* What a row counts as, with its index entry. Rows are what is counted (tenant_views.blocks_read()
+/* What a row counts as, with its index entry. Rows are what is counted (tenant_views.rows_read()
  * gives the entries of indexes that were read), never blocks, which hold rows of other tenants. */
 #define READS_ROW_BYTES INT64_C(256)
 

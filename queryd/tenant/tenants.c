@@ -1,7 +1,8 @@
 /*
  * What is known of tenants; see tenants.h.
  *
- *   find ─▶ (provision) ─▶ places, as the tenant ─▶ quality, own metrics ─▶ known
+ *   find ─▶ (provision) ─▶ places, as the tenant ─┬─▶ known
+ *   quality, own metrics ─────────────────────────┘
  */
 #include "queryd/tenant/tenants.h"
 
@@ -14,7 +15,7 @@
 #include "common/strbuf.h"
 #include "common/xalloc.h"
 #include "queryd/compute/calendar.h"
-#include "queryd/metric/metric.h"
+#include "queryd/tenant/facts.h"
 #include "sql_gen.h"
 
 #define TENANT_MAGIC    OBJ_MAGIC('t')
@@ -31,28 +32,6 @@
 #define DAY_S           86400
 #define NOBODY          "analytics_nobody"
 
-struct place {
-	char *property_id;
-	int64_t utc_offset_s;
-};
-
-struct fault {
-	char *table;
-	enum quality quality;
-};
-
-struct facts {
-	bool absent, deleted;
-	int week_start; /* 0: not known, Monday */
-	int64_t utc_offset_s;
-	struct place *places; /* by property_id */
-	size_t nplaces;
-	struct fault *faults; /* tables with failing checks */
-	size_t nfaults;
-	struct metric_set *metrics; /* its own; NULL: none */
-	struct residency *residency;
-};
-
 struct waiter {
 	TAILQ_ENTRY(waiter) link;
 	tenants_fn fn;
@@ -67,7 +46,9 @@ struct tenant {
 	struct tenant *next;        /* of the bucket */
 	struct facts facts, fresh;  /* fresh: what is being loaded */
 	bool known, loading;
-	bool reload; /* what is being loaded may be too old for who waits */
+	bool reload;       /* what is being loaded may be too old for who waits */
+	int steps;         /* of the load that have not ended: warehouse, control */
+	struct err failed; /* the first of them that did */
 	int64_t known_mono_ms;
 	bool renew_password; /* the role refused the one we derive */
 	TAILQ_HEAD(, waiter) waiters;
@@ -101,19 +82,6 @@ static struct tenant *lookup(struct tenants *t, const char *id)
 	return n;
 }
 
-static void forget(struct facts *f)
-{
-	for (size_t i = 0; i < f->nplaces; i++)
-		free(f->places[i].property_id);
-	for (size_t i = 0; i < f->nfaults; i++)
-		free(f->faults[i].table);
-	metric_set_unref(f->metrics);
-	residency_free(f->residency);
-	free(f->places);
-	free(f->faults);
-	*f = (struct facts){.places = NULL};
-}
-
 static void remove_tenant(struct tenants *t, struct tenant *n)
 {
 	struct tenant **at = bucket_of(t, n->id);
@@ -123,8 +91,8 @@ static void remove_tenant(struct tenants *t, struct tenant *n)
 	*at = n->next;
 	TAILQ_REMOVE(&t->used, n, by_use);
 	t->count--;
-	forget(&n->facts);
-	forget(&n->fresh);
+	facts_clear(&n->facts);
+	facts_clear(&n->fresh);
 	n->magic = 0;
 	free(n);
 }
@@ -172,19 +140,19 @@ static void end_load(struct tenant *n, const struct err *e)
 
 	n->loading = false;
 	if (e == NULL && n->reload) {
-		forget(&n->fresh);
+		facts_clear(&n->fresh);
 		start_load(n);
 		return;
 	}
 	n->reload = false;
 	if (e == NULL) {
-		forget(&n->facts);
+		facts_clear(&n->facts);
 		n->facts = n->fresh;
 		n->fresh = (struct facts){.places = NULL};
 		n->known = true;
 		n->known_mono_ms = clock_mono_ms();
 	} else {
-		forget(&n->fresh);
+		facts_clear(&n->fresh);
 		if (e->code != -ECANCELED)
 			log_warn("tenant not loaded", LOG_S("tenant_id", n->id),
 				 LOG_S("error", e->msg));
@@ -197,38 +165,25 @@ static void end_load(struct tenant *n, const struct err *e)
 	}
 }
 
-/* One that this binary cannot compute hides the tenant's others too: it is said, and the metrics of
- * the platform are served. */
-static void read_metrics(struct tenant *n, const struct pgresult *r)
+/* One of the two ways to what is known has come to its end. */
+static void end_step(struct tenant *n, const struct err *e)
 {
-	struct err bad = ERR_INIT;
-
-	if (pgresult_rows(r, QUERY_RESULT + 1) > 0 &&
-	    metric_set_new(r, QUERY_RESULT + 1, &n->fresh.metrics, &bad) < 0)
-		log_error("metrics of the tenant not loaded", LOG_S("tenant_id", n->id),
-			  LOG_S("error", bad.msg));
+	if (e != NULL && n->failed.code == 0)
+		n->failed = *e;
+	if (--n->steps == 0)
+		end_load(n, n->failed.code != 0 ? &n->failed : NULL);
 }
 
 static void on_quality(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct tenant *n = arg;
-	struct facts *f = &n->fresh;
 
 	OBJ_CHECK(n, TENANT_MAGIC);
 	if (e == NULL) {
-		size_t rows = pgresult_rows(r, QUERY_RESULT);
-
-		f->faults = xcalloc(rows, sizeof(*f->faults));
-		for (size_t i = 0; i < rows; i++) {
-			bool failed = pgresult_bool(r, QUERY_RESULT, i, 1);
-
-			f->faults[f->nfaults++] = (struct fault){
-				xstrdup(pgresult_text(r, QUERY_RESULT, i, 0)),
-				failed ? QUALITY_FAILED : QUALITY_WARNING};
-		}
-		read_metrics(n, r);
+		facts_read_quality(&n->fresh, r, QUERY_RESULT);
+		facts_read_metrics(&n->fresh, r, QUERY_RESULT + 1, n->id);
 	}
-	end_load(n, e);
+	end_step(n, e);
 }
 
 static void read_quality(struct tenant *n)
@@ -242,44 +197,19 @@ static void read_quality(struct tenant *n)
 			  2, on_quality, n);
 }
 
-/* weekend: an integer[] of ISO weekdays, or null. */
-static int week_start_of(const char *weekend)
-{
-	unsigned days = 0;
-
-	for (const char *p = weekend; p != NULL && *p != '\0'; p++)
-		days |= *p >= '1' && *p <= '7' ? 1U << (*p - '0') : 0;
-	return calendar_week_start(days);
-}
-
 static void on_places(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct tenant *n = arg;
-	struct facts *f = &n->fresh;
-	size_t rows;
 
 	OBJ_CHECK(n, TENANT_MAGIC);
 	if (e != NULL) {
 		n->renew_password = e->code == -EACCES; /* the master key was changed */
-		end_load(n, e);
+		end_step(n, e);
 		return;
 	}
-	f->residency = residency_new(r, QUERY_RESULT + 1);
-	rows = pgresult_rows(r, QUERY_RESULT);
-	f->places = xcalloc(rows, sizeof(*f->places));
-	for (size_t i = 0; i < rows; i++) {
-		const char *property = pgresult_text(r, QUERY_RESULT, i, 0);
-		int64_t offset = pgresult_i64(r, QUERY_RESULT, i, 2);
-
-		if (property == NULL) {
-			f->week_start = week_start_of(pgresult_text(r, QUERY_RESULT, i, 3));
-			f->deleted |= strcmp(pgresult_text(r, QUERY_RESULT, i, 1), "deleted") == 0;
-			f->utc_offset_s = offset;
-		} else {
-			f->places[f->nplaces++] = (struct place){xstrdup(property), offset};
-		}
-	}
-	read_quality(n);
+	n->fresh.residency = residency_new(r, QUERY_RESULT + 1);
+	facts_read_places(&n->fresh, r, QUERY_RESULT);
+	end_step(n, NULL);
 }
 
 static struct query *query_as(struct tenant *n, bool absent, const char *scope,
@@ -310,7 +240,7 @@ static void on_provisioned(void *arg, const struct pgresult *r, const struct err
 
 	OBJ_CHECK(n, TENANT_MAGIC);
 	if (e != NULL) {
-		end_load(n, e);
+		end_step(n, e);
 		return;
 	}
 	n->renew_password = false;
@@ -335,7 +265,7 @@ static void on_found(void *arg, const struct pgresult *r, const struct err *e)
 
 	OBJ_CHECK(n, TENANT_MAGIC);
 	if (e != NULL) {
-		end_load(n, e);
+		end_step(n, e);
 		return;
 	}
 	n->fresh.deleted = pgresult_bool(r, 0, 0, 2);
@@ -359,9 +289,12 @@ static void start_load(struct tenant *n)
 		return;
 	n->loading = true;
 	n->reload = false;
+	n->steps = 2;
+	n->failed = ERR_INIT;
 	n->params[0] = n->id;
 	pgpool_exec(n->owner->o.warehouse, NULL, &SQL_queryd_find_tenant, n->params, STEP_LIMIT_MS,
 		    on_found, n);
+	read_quality(n);
 }
 
 /* ---- what others see */
@@ -464,20 +397,11 @@ bool tenant_deleted(const struct tenant *n)
 	return n->facts.deleted;
 }
 
-static int compare_place(const void *key, const void *element)
-{
-	return strcmp(key, ((const struct place *)element)->property_id);
-}
-
 int32_t tenant_today(const struct tenant *n, const char *property_id)
 {
-	int64_t now_s = clock_wall_us() / SECOND_US, offset = n->facts.utc_offset_s;
-	const struct place *p = NULL;
+	int64_t now_s = clock_wall_us() / SECOND_US;
 
-	if (property_id != NULL)
-		p = bsearch(property_id, n->facts.places, n->facts.nplaces, sizeof(*p),
-			    compare_place);
-	return (int32_t)((now_s + (p != NULL ? p->utc_offset_s : offset)) / DAY_S);
+	return (int32_t)((now_s + facts_utc_offset_s(&n->facts, property_id)) / DAY_S);
 }
 
 struct metric_set *tenant_metrics(const struct tenant *n)
@@ -497,17 +421,7 @@ int tenant_week_start(const struct tenant *n)
 
 enum quality tenant_quality(const struct tenant *n, const char *const *tables)
 {
-	enum quality worst = QUALITY_OK;
-
-	for (; *tables != NULL; tables++) {
-		for (size_t i = 0; i < n->facts.nfaults; i++) {
-			const struct fault *f = &n->facts.faults[i];
-
-			if (strcmp(f->table, *tables) == 0 && f->quality > worst)
-				worst = f->quality;
-		}
-	}
-	return worst;
+	return facts_quality(&n->facts, tables);
 }
 
 int64_t tenant_admit(struct tenant *n)

@@ -232,7 +232,7 @@ STATEMENTS = {
         "create policy p on analytics_curated.dim_tenant_v1 using (true)", "alter table analytics_curated.dim_tenant_v1 disable row level security",
         "select analytics.provision_tenant('{other}', repeat('x', 64), true)", "select analytics.provision_looker('{other}', repeat('x', 64), true)",
         "select * from analytics.reconcile_access(true)", "select analytics_run.ensure_partitions('2030-01-01', '2030-02-01')",
-        "select tenant_views.blocks_read() from fact_payment",
+        "select tenant_views.rows_read(null) from fact_payment",
     ],
 }
 

@@ -1,6 +1,7 @@
 """Who may log in and read: a tenant's reporting tool, principals without a login, and the list of all of them."""
 
 import os
+import re
 
 import pytest
 
@@ -162,6 +163,29 @@ def test_what_differs_is_told_and_repaired(served, looker):
         assert not [line for line in left for role, _ in faults.values() if f" {role}:" in line], left
     finally:
         served.query(f"drop role if exists {stranger}")
+
+
+def test_a_login_hashes_once(served, doors):
+    """A derived password needs no rounds against guessing; it still is what must be known."""
+    secret = served.query("select rolpassword from pg_authid where rolname = $1", MINE)[0][0]
+    assert re.fullmatch(r"SCRAM-SHA-256\$1:[A-Za-z0-9+/]{22}==\$[A-Za-z0-9+/]{43}=:[A-Za-z0-9+/]{43}=", secret), secret
+    assert doors.connect(MINE).query("select session_user") == [[MINE]]
+    with pytest.raises(pgcluster.PgError):
+        doors.connect(MINE, "0" * 64)
+
+
+def test_a_login_that_is_closed_loses_its_sessions(served, doors, looker):
+    """Switched off behind queryd's back: the role may not log in any more, and whoever is in must leave."""
+    reading, mine = doors.connect(LOOKER, looker), doors.connect(MINE)
+    served.query("update tenant_views.access_bindings set enabled = false where role = $1", LOOKER)
+    assert f"differs  {LOOKER}: may log in" in queryd(served, "access", "check", check=65)
+    assert reading.query("select 1") == [["1"]]  # check changes nothing
+    repaired = queryd(served, "access", "repair", check=None)
+    assert {f"repaired {LOOKER}: may log in", f"ended    {LOOKER}: 1 sessions"} <= set(repaired), repaired
+    assert reading.broken() and mine.query("select 1") == [["1"]]
+    assert not [line for line in queryd(served, "access", "repair", check=None) if line.startswith("ended")]
+    assert served.query("select 1 from pg_auth_members where member = 'analytics_provisioner'::regrole and roleid = $1::regrole",
+                        f'"{LOOKER}"') == []
 
 
 def test_what_cannot_be_repaired_stays_told(served):

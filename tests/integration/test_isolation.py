@@ -236,13 +236,13 @@ def test_estimates_know_no_words_of_others(big_world):
     assert len(plans_of("fact_reservation", "arrival_date <", ["2022-01-02", "2023-06-01", "2024-09-01"])) == 3
 
 
-def test_blocks_read_are_those_of_the_query(big_world):
+def test_rows_read_are_those_of_the_query(big_world):
     conn = big_world.connect(TENANT, PASSWORD)
     conn.query("begin")
-    before = int(conn.query("select tenant_views.blocks_read()")[0][0])
+    before = int(conn.query("select tenant_views.rows_read('{fact_reservation}')")[0][0])
     conn.query("select tenant_views.set_scope($1)", sign(big_world, conn, TENANT))
     conn.query("select sum(room_revenue_micro) from tenant_views.fact_reservation where arrival_date = '2022-03-01'")
-    read = int(conn.query("select tenant_views.blocks_read()")[0][0]) - before
+    read = int(conn.query("select tenant_views.rows_read('{fact_reservation}')")[0][0]) - before
     conn.query("rollback")
     assert 50 <= read <= 500
 

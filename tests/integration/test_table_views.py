@@ -1,6 +1,8 @@
 """Every tenant view beside another tenant's rows: all of one's own, nothing else, and the property scope."""
 import json
+import os
 import random
+import re
 
 import pytest
 
@@ -9,6 +11,7 @@ import test_funnel
 import test_fx
 import test_operations
 import warehouse as wh
+from harness import CHECKOUT
 from events import OTHER, PROPERTY, TENANT, event
 from test_isolation import PASSWORD, scoped, sign
 from warehouse import World
@@ -108,3 +111,14 @@ def test_nothing_in_a_payload_raises(world):
     assert {r[0] for r in world.rows("select distinct consumer from analytics_run.failed_keys where key not like 'event:%'")} == set()
     for view in VIEWS:
         assert int(world.value(f"select count(*) from analytics_curated.{view}")) > 0 or view == "fact_demand_forecast", view
+
+
+def test_the_gate_knows_the_columns(two_tenants):
+    """Which names are a view's own decides whether a subquery runs for each row of the SELECT around it."""
+    with open(os.path.join(CHECKOUT, "queryd", "adhoc", "gate_names.def"), encoding="utf-8") as names:
+        listed = {view: " ".join(re.findall(r'"([^"]*)"', texts)).split() for view, texts in
+                  re.findall(r"^COLUMNS\((\w+),([^)]*)\)", names.read(), re.M)}
+    there = two_tenants.rows("select relname, array_to_string(array_agg(attname order by attname collate \"C\"), ' ') from pg_class c "
+                              "join pg_attribute a on a.attrelid = c.oid and attnum > 0 and not attisdropped "
+                              "where relnamespace = 'tenant_views'::regnamespace and relname = any ($1) group by 1", "{" + ",".join(listed) + "}")
+    assert len(listed) == 19 and {view: columns.split() for view, columns in there} == listed

@@ -101,6 +101,17 @@ static const struct {
 	{"select (select count(*) from " RN ") from " RV, RV "; " RN " once"},
 	{"select (select count(*) from " RN " n where n.property_id = r.property_id) from " RV " r",
 	 RV "; " RN " for each of 0"},
+	{"select (select count(*) from " RN " where channel = status) from " RV,
+	 RV "; " RN " for each of 0"},
+	{"select (select max(x.nights) from (select count(*) as nights from " RN
+	 " group by kind) x where nights > 1 and kind_of is null) from " RV,
+	 RV "; " RN " for each of 0"},
+	{"select (select max(nights) from (select count(*) as nights from " RN
+	 " group by kind) x where nights > 1) from " RV,
+	 RV "; " RN " once"},
+	{"with o as (select 1 as one) select (select count(*) from " RN
+	 ", o where one = 1) from " RV,
+	 RV "; " RN " once"},
 	{"select (select count(*) from " RN " n where n.reservation_id = r.reservation_id) from " RV
 	 " r",
 	 RV "; " RN " key for each of 0"},
