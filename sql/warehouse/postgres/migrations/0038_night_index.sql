@@ -1,8 +1,9 @@
 -- Widgets over nights are answered from an index: what they ask of a night stands in it. A tenant's nights of
 -- 90 days are a few blocks side by side there, and a block each in the table, where the tenants' bookings lie
 -- between each other as they came: 2.2x the time when all is in memory, ten times and more when it is not.
--- The price is paid when a night is written: 10 % more of an insert; a change of state is an entry in each
--- index (15 us), where none was. Ids of rate plans, rarely asked for and long, stay out.
+-- The price is paid when a night is written: an insert takes 12 us where it took 9, a change of state 22
+-- where it took 5, since it is an entry in each index now. Ids of rate plans, rarely asked for and long,
+-- stay out.
 --
 -- Blocks that changed since the last vacuum are looked up in the table, so it comes after every fiftieth row.
 
