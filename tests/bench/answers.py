@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 import re
 import uuid
 
@@ -11,7 +12,7 @@ from load import Hello, Load
 from stacklib.home import Home
 from table import Wrong
 
-CONNECTIONS = (32, 128)
+CONNECTIONS = [int(n) for n in os.environ.get("BENCH_CONNECTIONS", "32 128").split()]
 METRIC = "occupancy_pct"
 API = "/api/v1/analytics"
 

@@ -19,6 +19,7 @@ The table goes to standard output and to build/bench.md. Environment:
   BENCH_STAYS=200      of each of the 50 tenants that are backfilled
   BENCH_COST_RESERVATIONS=1000, BENCH_COST_TENANTS=6  reservations, and whose, before estimates are measured
   BENCH_SLO_TENANTS=200, BENCH_SLO_NIGHTS=600000  what slo is measured on; full size: slo.py
+  BENCH_CONNECTIONS="32 128"  of the clients that ask queryd
   BENCH_ROUNDS=5, BENCH_SECONDS=5 (of each wrk)
 Exit: 0 measured, whatever came out; 1 an answer was wrong, so that no figure would mean anything.
 """
