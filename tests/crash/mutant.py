@@ -13,7 +13,7 @@ import tempfile
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MODE = os.environ.get("MODE", "release")
 
-# name: (what it does wrong, file, line before which the fault goes, the fault)
+# name: (what it does wrong, file, then pairs of: line before which a fault goes, the fault)
 MUTANTS = {
     "early": (
         "answers when the batch is on its way to Postgres",
@@ -30,7 +30,9 @@ MUTANTS = {
         "queryd/tenant/cache.c",
         "\tadd_field(&text, slice_of(s->tenant_id));",
         "\tstruct cache_scope none = *s;\n\n\tnone.tenant_id = none.properties = \"\";\n"
-        "\tnone.permissions = 0;\n\ts = &none;\n"),
+        "\tnone.permissions = 0;\n\ts = &none;\n",
+        "\tint n = snprintf(out, ENTRY_NAME_MAX, \"qr:",
+        "\tstruct cache_name nobody = {\"\", name->key, name->tables};\n\n\tname = &nobody;\n"),
 }
 
 
@@ -47,14 +49,15 @@ class Mutant:
     """`with Mutant(name) as m:` m.stack is the tools/stack of a built copy of the tree with that fault."""
 
     def __init__(self, name):
-        about, path, line, fault = MUTANTS[name]
+        about, path, *faults = MUTANTS[name]
         self.dir = tempfile.mkdtemp(prefix="analytics-mutant-", dir="/tmp")
         os.chmod(self.dir, 0o755)
         self.stack = os.path.join(self.dir, "tools", "stack")
         print(f"mutant {name}: {about}", flush=True)
         try:
             self._copy()
-            patch(os.path.join(self.dir, path), line, fault)
+            for line, fault in zip(faults[::2], faults[1::2]):
+                patch(os.path.join(self.dir, path), line, fault)
             subprocess.run(["make", f"-j{os.cpu_count()}", "all"], cwd=self.dir, check=True,
                            stdout=subprocess.DEVNULL)
         except BaseException:
