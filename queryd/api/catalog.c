@@ -25,6 +25,14 @@ int catalog_limit(const struct call *c, int64_t *ret)
 	return -EINVAL;
 }
 
+static void refuse_cursor(const struct call *c)
+{
+	httpd_reply_violations(c->http,
+			       &(struct problem_violation){
+				       "cursor", "must be the nextCursor of an earlier answer"},
+			       1);
+}
+
 /* ---- metrics */
 
 static void write_names(struct json_writer *w, const struct metric_def *m)
@@ -106,11 +114,7 @@ static bool read_cursor(const struct call *c, char *key, size_t size, int64_t *v
 		return true;
 	if (dot == NULL || (size_t)(dot - text) >= size ||
 	    num_i64(slice_of(dot + 1), 1, INT32_MAX, version) < 0) {
-		httpd_reply_violations(
-			c->http,
-			&(struct problem_violation){"cursor",
-						    "must be the nextCursor of an earlier answer"},
-			1);
+		refuse_cursor(c);
 		return false;
 	}
 	memcpy(key, text, (size_t)(dot - text));
@@ -208,6 +212,7 @@ struct listing {
 	struct queryd *st;
 	struct httpd_request *http;
 	bool all_properties; /* of the caller */
+	int64_t limit;
 	struct pgstmt stmts[2];
 };
 
@@ -288,6 +293,32 @@ static void write_projection(struct json_writer *w, const struct projection *p,
 	jw_end(w);
 }
 
+/* The page after the cursor, which is the key of the last one shown; the list is in their order. */
+static void write_page(struct json_writer *w, const struct listing *l, const struct pgresult *r)
+{
+	const char *after = httpd_query(l->http, "cursor"), *last = NULL;
+	const struct registry *g = l->st->registry;
+	bool more = false;
+	int64_t shown = 0;
+
+	jw_key(w, "items");
+	jw_array(w);
+	for (size_t i = 0; i < registry_projection_count(g) && !more; i++) {
+		const struct projection *p = registry_projection_at(g, i);
+
+		if (after != NULL && strcmp(p->key, after) <= 0)
+			continue;
+		more = shown++ == l->limit;
+		if (more)
+			break;
+		write_projection(w, p, l, r);
+		last = p->key;
+	}
+	jw_end(w);
+	jw_key(w, "nextCursor");
+	jw_str(w, more ? last : NULL);
+}
+
 static void on_states(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct listing *l = arg;
@@ -301,13 +332,7 @@ static void on_states(void *arg, const struct pgresult *r, const struct err *e)
 	}
 	jw_init(&w, &out);
 	jw_object(&w);
-	jw_key(&w, "items");
-	jw_array(&w);
-	for (size_t i = 0; i < registry_projection_count(l->st->registry); i++)
-		write_projection(&w, registry_projection_at(l->st->registry, i), l, r);
-	jw_end(&w);
-	jw_key(&w, "nextCursor");
-	jw_null(&w);
+	write_page(&w, l, r);
 	jw_end(&w);
 	httpd_reply_json(l->http, 200, &out);
 	strbuf_clear(&out);
@@ -316,11 +341,18 @@ static void on_states(void *arg, const struct pgresult *r, const struct err *e)
 void catalog_list_projections(const struct call *c)
 {
 	struct listing *l = arena_alloc(httpd_arena(c->http), sizeof(*l));
+	const char *after = httpd_query(c->http, "cursor");
 
-	*l = (struct listing){c->st,
-			      c->http,
-			      c->principal->all_properties,
-			      {{&SQL_queryd_list_table_states, NULL},
-			       {&SQL_queryd_list_consumers_pending, NULL}}};
+	*l = (struct listing){.st = c->st,
+			      .http = c->http,
+			      .all_properties = c->principal->all_properties,
+			      .stmts = {{&SQL_queryd_list_table_states, NULL},
+					{&SQL_queryd_list_consumers_pending, NULL}}};
+	if (catalog_limit(c, &l->limit) < 0)
+		return;
+	if (after != NULL && registry_projection(c->st->registry, after) == NULL) {
+		refuse_cursor(c);
+		return;
+	}
 	(void)tenant_query(c->tenant, c->principal->scope, l->stmts, 2, on_states, l);
 }

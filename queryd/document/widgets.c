@@ -102,10 +102,20 @@ static const char *id_of(const struct call *c)
 	return NULL;
 }
 
+/* {id} of the path, NULL: the path names the widget alone. false: answered 404. */
+static bool dashboard_of(const struct call *c, const char **ret)
+{
+	*ret = NULL;
+	if (httpd_param(c->http, "id") == NULL)
+		return true;
+	*ret = dashboards_id(c);
+	return *ret != NULL;
+}
+
 /* ---- changes */
 
 struct params {
-	const char *lock[1], *effect[4];
+	const char *lock[2], *effect[4];
 };
 
 static struct params *params_of(const struct call *c, const char *widget, const char *dashboard,
@@ -113,14 +123,14 @@ static struct params *params_of(const struct call *c, const char *widget, const 
 {
 	struct params *p = arena_alloc(httpd_arena(c->http), sizeof(*p));
 
-	*p = (struct params){{dashboard}, {widget, dashboard, third, fourth}};
+	*p = (struct params){{widget, dashboard}, {widget, dashboard, third, fourth}};
 	return p;
 }
 
 static void start(const struct call *c, struct change *how, const struct params *p,
 		  const struct sql_stmt *effect)
 {
-	how->lock = (struct pgstmt){&SQL_queryd_lock_dashboard, p->lock};
+	how->lock = (struct pgstmt){&SQL_queryd_lock_widget, p->lock};
 	how->effect = (struct pgstmt){effect, p->effect};
 	how->revision = &SQL_queryd_keep_dashboard_revision;
 	how->subject = DASHBOARD_UPDATED;
@@ -149,9 +159,9 @@ void widgets_create(const struct call *c)
 
 void widgets_replace(const struct call *c)
 {
-	const char *dashboard = dashboards_id(c), *widget, *document, *revision;
+	const char *dashboard, *widget, *document, *revision;
 
-	if (dashboard == NULL)
+	if (!dashboard_of(c, &dashboard))
 		return;
 	widget = id_of(c);
 	if (widget == NULL || !caller_expects(c, true, &revision))
@@ -165,9 +175,9 @@ void widgets_replace(const struct call *c)
 
 void widgets_delete(const struct call *c)
 {
-	const char *dashboard = dashboards_id(c), *widget, *revision;
+	const char *dashboard, *widget, *revision;
 
-	if (dashboard == NULL)
+	if (!dashboard_of(c, &dashboard))
 		return;
 	widget = id_of(c);
 	if (widget == NULL || !caller_expects(c, false, &revision))

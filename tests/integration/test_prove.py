@@ -3,8 +3,6 @@
 import os
 import re
 
-import pytest
-
 from harness import CHECKOUT, run
 
 TOOL = os.path.join(CHECKOUT, "tools", "prove-isolation")

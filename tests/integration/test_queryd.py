@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from boards import User
 from events import ident
 from harness import CHECKOUT, wait_until
 from hotel import API, CODES, METRICS, WINDOW, Hotel, compute, day, ulid
@@ -244,7 +245,7 @@ def test_metrics_list(stack, token):
     assert "channel" in adr["dimensions"] and adr["sources"] == ["fact_room_night"]
 
 
-def test_projections(stack, token):
+def test_projections(stack, random_hotel, token):
     items = stack.http("GET", "queryd", f"{API}/projections", token=token).json()["items"]
     by_key = {p["key"]: p for p in items}
     assert {"fact_reservation", "fact_room_night", "fact_inventory_day", "fact_payment", "dim_property", "dim_room_type",
@@ -252,6 +253,10 @@ def test_projections(stack, token):
     night = by_key["fact_room_night"]
     assert night["status"] == "active" and night["withinSlo"] and night["freshnessSeconds"] == 0
     assert night["watermark"] and night["lastRun"]["finishedAt"] and by_key["fact_payment"]["lastRun"] is None
+    # page by page the same, each age at its own moment
+    user = User(stack, random_hotel.tenant, "pages")
+    assert [p["key"] for p in user.pages("/projections", 5)] == sorted(by_key)
+    assert user.get(f"/projections?limit={len(items)}").json()["nextCursor"] is None
 
 
 def test_explained_sql_gives_the_same_number(stack, random_hotel, token):

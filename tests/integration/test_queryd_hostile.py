@@ -519,7 +519,7 @@ ODD_REQUESTS = [  # method, path, body, status, code
         "metrics?limit=" + "9" * 99, "metrics?cursor=x", "metrics?cursor=adr.-1", "metrics?cursor=" + LONG,
         "metrics?cursor=adr." + "9" * 30, "metrics?nope=1", "metrics?%27=1", "data-quality?state=nope",
         "data-quality?state=", "data-quality?table=%ff", "data-quality?table=%00", "data-quality?cursor=%c3%28",
-        "data-quality?limit=x", "projections?limit=1", "metrics/%ff:compute", "metrics/..%2f..%2f", "metrics/%", "metrics/%zz",
+        "data-quality?limit=x", "projections?limit=0", "projections?limit=101", "projections?cursor=x", "projections?cursor=", "projections?nope=1", "metrics/%ff:compute", "metrics/..%2f..%2f", "metrics/%", "metrics/%zz",
         "metrics?" + "a=1&" * 2000, "etl/jobs/job_01KJM000000000000000000000?x=1")),
     *(("GET", path, None, 404, "GENERAL.RESOURCE_NOT_FOUND") for path in (
         "", "nope", "metrics/", "metrics//explain", "/metrics/adr", "metrics/adr", "../../../etc/passwd", "metrics/../metrics",

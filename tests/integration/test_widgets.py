@@ -71,11 +71,33 @@ def test_a_widget_and_its_dashboard(admin):
     assert code(admin.delete(path, If_Match='"v1"'))[0] == 412
     assert admin.delete(path).status == 204
     assert code(admin.delete(path)) == code(admin.put(path, widget(), '"v1"')) == NO_WIDGET
+    assert code(admin.delete(f"/widgets/{second['id']}")) == code(admin.put(f"/widgets/{second['id']}", widget(), '"v1"')) == NO_WIDGET
     assert admin.get(at).json()["widgets"] == [first]
     history = admin.pages(at + "/history", 100)
     assert [h["action"] for h in history] == ["widget deleted", "widget updated", "widget updated", "widget created",
                                               "widget created", "created"]
     assert [w["title"] for w in admin.get(at + "/history/4").json()["widgets"]] == ["Sold", "Moved"]
+
+
+def test_a_widget_without_its_dashboard(stack, admin):
+    """The same under /widgets/{wid}: its revision, the dashboard's, and who may not."""
+    board = admin.board()
+    made, other = put(admin, board, widget()), put(admin, board, widget(x=4))
+    path = f"/widgets/{made['id']}"
+    assert code(admin.put(path, widget(), None))[0] == 428 and code(admin.put(path, widget(), '"v2"'))[0] == 412
+    assert code(admin.put(path, widget(x=5), '"v1"')) == REJECTED  # over the other one
+    moved = admin.put(path, widget(x=8, title="Moved"), '"v1"')
+    assert moved.status == 200 and moved.headers["ETag"] == '"v2"' and moved.json()["dashboardId"] == board["id"]
+    assert admin.get(f"/dashboards/{board['id']}").headers["ETag"] == '"v4"'
+    private = put(admin, admin.board(scope="user"), widget())
+    for stranger, hidden in ((User(stack, OTHER, "widgets"), made), (User(stack, admin.tenant, "colleague"), private)):
+        for at in (f"/widgets/{hidden['id']}", "/widgets/wid_01HK153X0063TEMYMN263QDKYM", "/widgets/x"):
+            assert code(stranger.put(at, widget(), "*")) == code(stranger.delete(at)) == NO_WIDGET
+    assert code(User(stack, admin.tenant, "reader", "staff").delete(path)) == (403, "IAM.PERMISSION_DENIED")
+    assert code(admin.delete(path, If_Match='"v1"'))[0] == 412
+    assert admin.delete(path).status == 204 and code(admin.delete(path)) == NO_WIDGET
+    shown = admin.get(f"/dashboards/{board['id']}")
+    assert shown.json()["widgets"] == [other] and shown.headers["ETag"] == '"v5"'
 
 
 def test_overlaps(admin):

@@ -1,4 +1,4 @@
--- Adds a widget to a dashboard that lock_dashboard has locked.
+-- Adds a widget to a dashboard that lock_widget has locked.
 -- $1 widget_id text
 -- $2 dashboard_id text
 -- $3 document text     as the API takes it

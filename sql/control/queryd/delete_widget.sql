@@ -1,12 +1,12 @@
--- Removes a widget from a dashboard that lock_dashboard has locked; the dashboard's document answers.
+-- Removes a widget from a dashboard that lock_widget has locked; the dashboard's document answers.
 -- $1 widget_id text
--- $2 dashboard_id text
+-- $2 dashboard_id text     null: that of the widget
 -- $3 revision integer    that is deleted; null: any
 -- rows: 1 (refusal: 'missing', 'widget_missing', 'stale' or null)
 with found as (
     select d.dashboard_id
       from analytics.visible_dashboards d
-     where d.dashboard_id = $2::text),
+     where d.dashboard_id = coalesce($2::text, (select w.dashboard_id from analytics.widgets w where w.widget_id = $1::text))),
 old as (
     select w.widget_id, w.revision
       from analytics.widgets w
@@ -29,7 +29,7 @@ bumped as (
        and d.dashboard_id = c.dashboard_id
     returning d.dashboard_id)
 select case
-           when not exists (select from found) then 'missing'
+           when not exists (select from found) and $2::text is not null then 'missing'
            when not exists (select from old) then 'widget_missing'
            when not exists (select from changed) then 'stale'
        end as refusal,

@@ -1,13 +1,13 @@
--- Replaces a widget of a dashboard that lock_dashboard has locked.
+-- Replaces a widget of a dashboard that lock_widget has locked.
 -- $1 widget_id text
--- $2 dashboard_id text
+-- $2 dashboard_id text     null: that of the widget
 -- $3 document text       as the API takes it
 -- $4 revision integer    that is replaced; null: any
 -- rows: 1 (refusal: 'missing', 'widget_missing', 'stale', 'overlap' or null; which two overlap)
 with found as (
     select d.dashboard_id
       from analytics.visible_dashboards d
-     where d.dashboard_id = $2::text),
+     where d.dashboard_id = coalesce($2::text, (select w.dashboard_id from analytics.widgets w where w.widget_id = $1::text))),
 old as (
     select w.widget_id, w.revision
       from analytics.widgets w
@@ -48,7 +48,7 @@ bumped as (
        and d.dashboard_id = c.dashboard_id
     returning d.dashboard_id)
 select case
-           when not exists (select from found) then 'missing'
+           when not exists (select from found) and $2::text is not null then 'missing'
            when not exists (select from old) then 'widget_missing'
            when (select o.revision from old o) <> $4::integer then 'stale'
            when exists (select from overlapping) then 'overlap'
