@@ -15,6 +15,7 @@ from harness import BIN, CHECKOUT, DAEMONS, MODE, PARTS, is_running, run, wait_u
 
 sys.path.append(os.path.join(CHECKOUT, "tools"))
 from stacklib import ports as portlib
+from stacklib.redisclient import RedisClient
 
 NOBODY = pwd.getpwnam("nobody")
 # tests of the tool alone: the daemons' code does not change them
@@ -279,6 +280,18 @@ def test_wait_says_what_is_pending(make_stack):
     mine = "select property_id, currency from tenant_views.dim_property"
     assert stack.psql(mine, tenant) == [["ppt_01HZ0000000000000000000003", "AFN"]]
     assert stack.psql(mine, "tnt_01HZ0000000000000000000009") == []
+    # what etld has told Redis late queryd could answer from its cache
+    queryd = stack.pid("queryd")
+    os.kill(queryd, signal.SIGSTOP)  # or it would repair this
+    try:
+        with RedisClient(stack.env["REDIS_URL"]) as redis:
+            redis.ask("HSET", "dv:" + tenant, "dim_property", 0)
+        assert "older versions of 1 tables" in stack.tool("wait", "--timeout", "1", check=75).stderr
+    finally:
+        os.kill(queryd, signal.SIGCONT)
+    stack.wait()
+    stack.kill("redis")
+    stack.wait()  # then it asks Postgres
 
 
 def test_missing_binaries_are_named(make_stack):

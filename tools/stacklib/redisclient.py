@@ -28,6 +28,7 @@ class RedisClient:
 
     def ask_all(self, commands):
         """Several in one turn."""
+        commands = list(commands)
         for words in commands:
             words = [w if isinstance(w, bytes) else str(w).encode() for w in words]
             self.file.write(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
