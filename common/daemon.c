@@ -51,6 +51,7 @@ static void apply_log_settings(const struct daemon *d)
 		if (strcmp(daemon_setting_text(d, "log_format"), formats[i]) == 0)
 			format = (enum log_format)i;
 	log_setup(d->spec->name, level, format);
+	log_set_trace_project(daemon_setting_text(d, "trace_project"));
 }
 
 static void *load_settings(const struct daemon *d, struct err *e)

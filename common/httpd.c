@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/httpd_listener.h"
 #include "common/httpd_priv.h"
+#include "common/traceparent.h"
 #include "common/xalloc.h"
 
 #define STATUS_GONE 499
@@ -247,6 +248,25 @@ void httpd_body_once(struct httpd_request *r)
 const char *httpd_correlation_id(const struct httpd_request *r)
 {
 	return r->correlation_id;
+}
+
+const char *httpd_traceparent(const struct httpd_request *r)
+{
+	const char *text = httpd_head_field(r->head, "traceparent");
+
+	return traceparent_valid(text) ? text : NULL;
+}
+
+const char *httpd_trace_id(struct httpd_request *r)
+{
+	const char *text = httpd_traceparent(r);
+	char *id;
+
+	if (text == NULL)
+		return NULL;
+	id = arena_alloc(r->arena, TRACE_ID_LEN + 1);
+	traceparent_trace_id(text, id);
+	return id;
 }
 
 int64_t httpd_started_us(const struct httpd_request *r)

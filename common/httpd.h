@@ -12,7 +12,8 @@
  * Refused before any handler, with connection close: a head that is not HTTP/1.1 or could be read
  * in two ways (httpd_head.h), one that is too large (431), a body larger than any route takes
  * (413), and a request that did not arrive whole within idle_timeout_ms (408). Every answer carries
- * X-Correlation-Id and, unless the handler set it, Cache-Control: no-store.
+ * X-Correlation-Id and, unless the handler set it, Cache-Control: no-store. At level debug there is
+ * a log line of each, with the ids of the request.
  *
  * Metrics: http_server_request_duration_seconds{method,route,status} with the route's template, 499
  * for a client that left; http_server_connections, http_server_connections_refused_total{reason}.
@@ -47,6 +48,9 @@ struct httpd_limits {
 	bool shared;         /* other processes may listen on the same address (SO_REUSEPORT) */
 	size_t held_max;     /* bytes of all requests in memory; above: 503. 0: 256 MiB, or eight
 				of the largest */
+	/* A header field of all answers that their handler does not set, of those to what is no
+	 * request, too; NULL: none. Borrowed for the life of the server. */
+	const char *usual_name, *usual_value;
 };
 
 struct httpd *httpd_new(struct event_base *base, const struct httpd_limits *limits);
@@ -83,6 +87,10 @@ struct slice httpd_body(const struct httpd_request *r);
 void httpd_body_once(struct httpd_request *r);
 /* X-Correlation-Id of the client when it is 1-128 of [A-Za-z0-9._:-], else a new cor_<ULID>. */
 const char *httpd_correlation_id(const struct httpd_request *r);
+/* The client's traceparent, NULL: none that is valid. It goes back in the answer. */
+const char *httpd_traceparent(const struct httpd_request *r);
+/* Its trace, for LOG_TRACE; in the arena. */
+const char *httpd_trace_id(struct httpd_request *r);
 int64_t httpd_started_us(const struct httpd_request *r); /* monotonic */
 /* Also makes the server look for a client that leaves: one that only shuts down its sending side
  * counts as gone then. */

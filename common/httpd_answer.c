@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 
 /* ---- metrics */
 
@@ -42,6 +43,10 @@ void httpd_observe(struct httpd_request *r, int status)
 {
 	ASSERT(r->h != NULL); /* only what is not settled gets here */
 	metric_observe(duration_of(r, status), (double)(clock_mono_us() - r->started_us) / 1e6);
+	log_debug("request ended", LOG_S("method", r->head->method),
+		  LOG_S("route", r->route != NULL ? r->route->row->path : "none"),
+		  LOG_I("status", status), LOG_S("correlation_id", r->correlation_id),
+		  LOG_TRACE(httpd_trace_id(r)));
 }
 
 /* ---- the head */
@@ -137,6 +142,8 @@ void httpd_set_header(struct httpd_request *r, const char *name, const char *val
 static void write_head(struct httpd_request *r, int status, const char *content_type, size_t length,
 		       bool close)
 {
+	const struct httpd_limits *l = &r->h->limits;
+	const char *trace = httpd_traceparent(r);
 	struct strbuf *head = &r->h->head;
 
 	strbuf_reset(head);
@@ -157,6 +164,10 @@ static void write_head(struct httpd_request *r, int status, const char *content_
 		strbuf_append_str(head, "Cache-Control: no-store\r\n");
 	strbuf_append_str(head, "X-Content-Type-Options: nosniff\r\n");
 	add(head, "X-Correlation-Id", r->correlation_id);
+	if (trace != NULL)
+		add(head, "traceparent", trace);
+	if (l->usual_name != NULL && field_of(r, l->usual_name) == NULL)
+		add(head, l->usual_name, l->usual_value);
 	add(head, "Date", date_of(r->h));
 	if (close)
 		strbuf_append_str(head, "Connection: close\r\n");

@@ -127,6 +127,7 @@ void httpd_conn_answer(struct httpd_conn *c, const struct slice *parts, size_t n
 void httpd_output_refuse(struct httpd_conn *c, const char *reason, enum problem_code code,
 			 const char *detail)
 {
+	const struct httpd_limits *l = &c->cs->limits;
 	struct strbuf body = STRBUF_INIT, out = STRBUF_INIT;
 	char id[ULID_LEN + 8];
 	struct problem p = {.code = code, .detail = detail, .correlation_id = id};
@@ -138,10 +139,12 @@ void httpd_output_refuse(struct httpd_conn *c, const char *reason, enum problem_
 	strbuf_appendf(&out,
 		       "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\n"
 		       "Content-Length: %zu\r\nCache-Control: no-store\r\n"
-		       "X-Content-Type-Options: nosniff\r\nX-Correlation-Id: %s\r\n%s"
-		       "Connection: close\r\n\r\n",
+		       "X-Content-Type-Options: nosniff\r\nX-Correlation-Id: %s\r\n%s",
 		       problem_status(code), problem_title(code), body.len, id,
 		       problem_status(code) == 503 ? "Retry-After: 1\r\n" : "");
+	if (l->usual_name != NULL)
+		strbuf_appendf(&out, "%s: %s\r\n", l->usual_name, l->usual_value);
+	strbuf_append_str(&out, "Connection: close\r\n\r\n");
 	strbuf_append_slice(&out, strbuf_slice(&body));
 	strbuf_clear(&body);
 	httpd_input_forget(c);

@@ -25,8 +25,11 @@ static const struct {
 	[LOG_LEVEL_ERROR] = {"ERROR", "ERROR"},
 };
 
+const char LOG_TRACE_KEY[] = "logging.googleapis.com/trace";
+
 static struct {
 	char service[32];
+	char trace_prefix[96]; /* "" or "projects/<project>/traces/" */
 	enum log_level level;
 	enum log_format format; /* JSON or TEXT */
 } state = {.service = "-", .level = LOG_LEVEL_INFO, .format = LOG_FORMAT_JSON};
@@ -38,6 +41,14 @@ void log_setup(const char *service, enum log_level level, enum log_format format
 	if (format == LOG_FORMAT_AUTO)
 		format = isatty(STDERR_FILENO) == 1 ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON;
 	state.format = format;
+}
+
+void log_set_trace_project(const char *project)
+{
+	state.trace_prefix[0] = '\0';
+	if (project[0] != '\0')
+		(void)snprintf(state.trace_prefix, sizeof(state.trace_prefix),
+			       "projects/%s/traces/", project);
 }
 
 bool log_enabled(enum log_level level)
@@ -82,13 +93,19 @@ static void json_head(struct strbuf *b, enum log_level level, const char *messag
 
 static void json_field(struct strbuf *b, const struct log_field *f)
 {
+	char trace[sizeof(state.trace_prefix) + 40];
+
 	strbuf_append_char(b, ',');
 	strbuf_append_json(b, slice_of(f->key));
 	strbuf_append_char(b, ':');
-	if (f->str != NULL)
+	if (f->key == LOG_TRACE_KEY) {
+		(void)snprintf(trace, sizeof(trace), "%s%s", state.trace_prefix, f->str);
+		strbuf_append_json(b, slice_of(trace));
+	} else if (f->str != NULL) {
 		strbuf_append_json(b, bounded(f->str));
-	else
+	} else {
 		strbuf_append_i64(b, f->num);
+	}
 }
 
 /* Bare when that is unambiguous and harmless on a terminal, else quoted as in JSON. */
@@ -118,7 +135,7 @@ static void text_head(struct strbuf *b, enum log_level level, const char *messag
 static void text_field(struct strbuf *b, const struct log_field *f)
 {
 	strbuf_append_char(b, ' ');
-	append_word(b, slice_of(f->key), false);
+	append_word(b, slice_of(f->key == LOG_TRACE_KEY ? "trace" : f->key), false);
 	strbuf_append_char(b, '=');
 	if (f->str != NULL)
 		append_word(b, bounded(f->str), false);
@@ -143,6 +160,8 @@ void log_write(enum log_level level, const char *message, ...)
 
 		if (f.key == NULL)
 			break;
+		if (f.key == LOG_TRACE_KEY && f.str == NULL)
+			continue;
 		(json ? json_field : text_field)(&b, &f);
 		/* two bytes stay free for the end of the line */
 		if (b.overflow || b.len > LOG_LINE_MAX - 2) {

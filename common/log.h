@@ -5,6 +5,9 @@
  *secrets.
  *
  *	log_info("unit applied", LOG_S("tenant_id", t), LOG_I("events", n));
+ *
+ * A trace is a field of its own, in JSON under the name and in the form that Google's logging
+ *reads.
  */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
@@ -32,8 +35,13 @@ static inline struct log_field log_string_field(const char *key, const char *val
 #define LOG_S(k, v) log_string_field((k), (v))
 #define LOG_I(k, v) ((struct log_field){(k), NULL, (int64_t)(v)})
 #define LOG_END     ((struct log_field){NULL, NULL, 0})
+/* The 32 digits of a trace id; NULL: no field. */
+#define LOG_TRACE(id) ((struct log_field){LOG_TRACE_KEY, (id), 0})
+extern const char LOG_TRACE_KEY[];
 
 void log_setup(const char *service, enum log_level level, enum log_format format);
+/* Whose traces they are: projects/<project>/traces/<id>. "": the id alone. */
+void log_set_trace_project(const char *project);
 bool log_enabled(enum log_level level);
 /* `message`, then struct log_field values up to LOG_END; use the macros. */
 void log_write(enum log_level level, const char *message, ...);

@@ -27,6 +27,8 @@ void outbox_envelope(const struct outbox_event *ev, struct strbuf *out)
 	put(&w, "occurredAt", now);
 	put(&w, "tenantId", ev->tenant_id);
 	put(&w, "correlationId", ev->correlation_id != NULL ? ev->correlation_id : correlation);
+	if (ev->traceparent != NULL)
+		put(&w, "traceparent", ev->traceparent);
 	jw_key(&w, "producedBy");
 	jw_object(&w);
 	put(&w, "service", "analytics-service");

@@ -13,6 +13,7 @@ struct outbox_event {
 	const char *tenant_id; /* NULL: the platform */
 	const char *ordering_key;
 	const char *correlation_id; /* NULL: a new one */
+	const char *traceparent;    /* NULL: none */
 	const char *instance;
 	const char *retention_class; /* "operational_2y" */
 	struct slice payload;        /* JSON object */

@@ -75,7 +75,8 @@ static const struct principal *authenticate(struct queryd *st, struct httpd_requ
 	}
 	if (r < 0) {
 		log_debug("token refused", LOG_S("reason", e.msg),
-			  LOG_S("correlation_id", httpd_correlation_id(http)));
+			  LOG_S("correlation_id", httpd_correlation_id(http)),
+			  LOG_TRACE(httpd_trace_id(http)));
 		httpd_reply_problem(http, PROBLEM_AUTH_INVALID, "A valid bearer token is needed.");
 		return NULL;
 	}
@@ -128,7 +129,7 @@ static void set_remaining(struct httpd_request *http, int64_t left)
 	char remaining[24];
 
 	(void)snprintf(remaining, sizeof(remaining), "%lld", (long long)(left > 0 ? left : 0));
-	httpd_set_header(http, "X-RateLimit-Remaining", remaining);
+	httpd_set_header(http, ACCESS_REMAINING, remaining);
 }
 
 static void serve(const struct call *c)
@@ -148,10 +149,7 @@ static void serve(const struct call *c)
 void access_serve(struct httpd_request *http, void *arg)
 {
 	struct call c = {.st = arg, .http = http};
-	const struct queryd_config *conf = daemon_conf(c.st->daemon);
 
-	/* of a request that counts against nobody; serve() says the tenant's */
-	set_remaining(http, daemon_part(c.st->daemon, conf->tenant_rate, 1));
 	if (!c.st->ready) {
 		httpd_reply_problem(http, PROBLEM_UNAVAILABLE, "The service is starting.");
 		return;

@@ -14,6 +14,10 @@
 #include "queryd/principal.h"
 #include "queryd/queryd.h"
 
+/* How many requests the tenant may still send in this second. Of a request that counts against
+ * nobody it is the whole rate, which main.c sets. */
+#define ACCESS_REMAINING "X-RateLimit-Remaining"
+
 /* What a handler gets; the principal and the tenant are borrowed until the loop's next turn. */
 struct call {
 	struct queryd *st;

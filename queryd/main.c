@@ -8,6 +8,7 @@
  * This file is wiring only; queryd.c says what there is.
  */
 #include "common/httpd.h"
+#include "queryd/access.h"
 #include "queryd/bindings.h"
 #include "queryd/commands.h"
 #include "queryd/queryd.h"
@@ -24,6 +25,8 @@ static int start(struct daemon *d, void *state, struct err *e)
 	r = queryd_open(d, st, e);
 	if (r < 0)
 		return r;
+	(void)snprintf(st->rate, sizeof(st->rate), "%lld",
+		       (long long)daemon_part(d, conf->tenant_rate, 1));
 	st->http = httpd_new(
 		daemon_base(d),
 		&(struct httpd_limits){.headers_max = 32768,
@@ -31,7 +34,9 @@ static int start(struct daemon *d, void *state, struct err *e)
 				       .idle_timeout_ms = 60000,
 				       .deadline_ms = conf->query_timeout + 5000,
 				       .connections_max = (int)daemon_part(d, conf->connections, 1),
-				       .shared = conf->listen_shared || daemon_workers(d) > 1});
+				       .shared = conf->listen_shared || daemon_workers(d) > 1,
+				       .usual_name = ACCESS_REMAINING,
+				       .usual_value = st->rate});
 	daemon_add_admin_routes(d, st->http);
 	routes_add(st);
 	r = httpd_listen(st->http, conf->listen, bound, e);

@@ -28,6 +28,8 @@ struct queryd {
 	struct jwks *jwks;
 	struct oidc *scheduler; /* NULL: nobody schedules */
 	struct httpd *http;
+	char rate[24]; /* requests a second of a tenant, as answers say it that count against none
+			*/
 	struct schema_check *control_schema, *warehouse_schema;
 	bool control_ok, warehouse_ok;
 	struct tenants *tenants;

@@ -179,6 +179,7 @@ static void add_event(struct running *k)
 					       .tenant_id = k->call.principal->tenant_id,
 					       .ordering_key = k->call.principal->tenant_id,
 					       .correlation_id = httpd_correlation_id(k->call.http),
+					       .traceparent = httpd_traceparent(k->call.http),
 					       .instance = daemon_instance(k->call.st->daemon),
 					       .retention_class = RETENTION,
 					       .payload = slice_of("{}")},

@@ -71,7 +71,8 @@ static bool let_in(struct queryd *st, struct httpd_request *http)
 	if (r == 0)
 		return true;
 	log_debug("scheduler refused", LOG_S("reason", e.msg),
-		  LOG_S("correlation_id", httpd_correlation_id(http)));
+		  LOG_S("correlation_id", httpd_correlation_id(http)),
+		  LOG_TRACE(httpd_trace_id(http)));
 	if (r == -EAGAIN)
 		httpd_reply_problem(http, PROBLEM_UNAVAILABLE,
 				    "The keys of tokens are not known yet.");
@@ -223,16 +224,12 @@ void scheduler_door_serve(struct httpd_request *http, void *arg)
 {
 	struct queryd *st = arg;
 	struct arena *a = httpd_arena(http);
-	const struct queryd_config *conf = daemon_conf(st->daemon);
 	const struct call c = {.st = st, .http = http};
 	struct order *k = arena_alloc(a, sizeof(*k));
 	struct body b = {.root = NULL};
 	const char *name = name_of(http), *reason;
 	const struct json *projections;
 
-	/* of a caller that counts against no tenant */
-	httpd_set_header(http, "X-RateLimit-Remaining",
-			 arena_printf(a, "%lld", (long long)conf->tenant_rate));
 	if (!st->ready) {
 		httpd_reply_problem(http, PROBLEM_UNAVAILABLE, "The service is starting.");
 		return;

@@ -280,7 +280,9 @@ def test_events(stack):
     tenant = Hotel("told").tenant
     user = User(stack, tenant)
     at = "/dashboards/" + user.board()["id"]
-    user.put(at, BOARD, '"v1"')
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    put = user.put(at, BOARD, '"v1"', traceparent=trace, X_Correlation_Id="cor_told")
+    assert put.headers["traceparent"] == trace and put.headers["X-Correlation-Id"] == "cor_told"
     user.post("/dashboards", {"name": "refused"})
     user.post(at + ":share", {"audience": "a \"b\"", "ttlSeconds": 60})
     user.delete(at)
@@ -293,6 +295,7 @@ def test_events(stack):
         assert e["producedBy"]["service"] == "analytics-service"
         assert e["payload"]["dashboardId"] == at.rpartition("/")[2]
         assert e["payload"]["actor"] == user.id and e["payload"]["scope"] == "tenant"
+    assert told[1]["traceparent"] == trace and told[1]["correlationId"] == "cor_told" and "traceparent" not in told[0]
     assert told[2]["payload"]["audience"] == "a \"b\"" and told[2]["payload"]["expiresAt"]
     assert told[3]["payload"]["deleted"] is True
     assert len({e["id"] for e in told}) == 4

@@ -12,6 +12,7 @@ from boards import User
 from events import ident
 from harness import CHECKOUT, wait_until
 from hotel import API, CODES, METRICS, WINDOW, Hotel, compute, day, ulid
+from instance import Instance
 
 sys.path.insert(0, os.path.join(CHECKOUT, "tools"))
 from stacklib import tokens as stack_tokens
@@ -243,6 +244,20 @@ def test_metrics_list(stack, token):
     adr = next(m for m in seen if m["key"] == "adr")
     assert adr["version"] == 1 and adr["unit"]["kind"] == "currency" and adr["archived"] is False
     assert "channel" in adr["dimensions"] and adr["sources"] == ["fact_room_night"]
+
+
+@pytest.mark.parametrize("daemon, path", [("queryd", f"{API}/metrics"), ("ingestd", "/health")])
+def test_a_trace_is_in_the_log(stack, daemon, path):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    with Instance(stack, daemon, log_level="debug", trace_project="hotels") as one:
+        asked = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01", "X-Correlation-Id": "cor_traced"}
+        answer = one.http("GET", path, headers=asked)
+        assert {name: answer.headers[name] for name in asked} == asked
+        assert "traceparent" not in one.http("GET", path, headers={"traceparent": "x", "X-Correlation-Id": "cor_not"}).headers
+        ended = {line["correlation_id"]: line for line in one.lines() if line["message"] == "request ended"}
+        assert ended["cor_traced"]["logging.googleapis.com/trace"] == f"projects/hotels/traces/{trace}"
+        assert ended["cor_traced"]["status"] == answer.status and ended["cor_traced"]["route"] == path
+        assert "logging.googleapis.com/trace" not in ended["cor_not"]
 
 
 def test_projections(stack, random_hotel, token):

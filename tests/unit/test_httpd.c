@@ -558,6 +558,49 @@ START_TEST(test_head_too_large)
 }
 END_TEST
 
+#define TRACEPARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+/* A trace goes back when it is one, whatever the answer. */
+START_TEST(test_traceparent)
+{
+	struct peer p = peer_open();
+
+	assert_has(ask(&p, "GET /hello HTTP/1.1\r\n" HOST "TraceParent: " TRACEPARENT "\r\n\r\n"),
+		   "\r\ntraceparent: " TRACEPARENT "\r\n");
+	assert_has(ask(&p, "GET /no HTTP/1.1\r\n" HOST "traceparent: " TRACEPARENT "\r\n\r\n"),
+		   "\r\ntraceparent: " TRACEPARENT "\r\n");
+	ck_assert_ptr_null(strstr(
+		ask(&p, "GET /hello HTTP/1.1\r\n" HOST "traceparent: " TRACEPARENT "x\r\n\r\n"),
+		"traceparent"));
+	peer_close(&p);
+}
+END_TEST
+
+/* The server's own field is on every answer: a handler's, a refusal, and what is no request. */
+START_TEST(test_usual_field)
+{
+	static const char *const requests[] = {
+		"GET /hello HTTP/1.1\r\n" HOST "\r\n",
+		"GET /none HTTP/1.1\r\n" HOST "\r\n",
+		"PUT /hello HTTP/1.1\r\n" HOST "\r\n",
+		"GET /hello HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+		"hello\r\n\r\n",
+	};
+	struct httpd_limits l = usual;
+
+	l.usual_name = "X-Left";
+	l.usual_value = "7";
+	start(&l);
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+		struct peer p = peer_open();
+
+		assert_has(ask(&p, requests[i]), "\r\nX-Left: 7\r\n");
+		peer_close(&p);
+	}
+	teardown();
+}
+END_TEST
+
 /* All requests together are bounded, too. */
 START_TEST(test_held_max)
 {
@@ -1025,6 +1068,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_answer);
+	tcase_add_test(tc, test_traceparent);
 	tcase_add_loop_test(tc, test_routing, 0, (int)ARRAY_SIZE(routed));
 	tcase_add_loop_test(tc, test_refused, 0, (int)ARRAY_SIZE(refused));
 	tcase_add_loop_test(tc, test_doubtful, 0, 2 * (int)ARRAY_SIZE(doubtful));
@@ -1045,6 +1089,7 @@ int main(void)
 	tcase_add_test(tc, test_listen_errors);
 	suite_add_tcase(s, tc);
 	tcase_set_timeout(own, 60);
+	tcase_add_test(own, test_usual_field);
 	tcase_add_test(own, test_held_max);
 	tcase_add_test(own, test_deadline);
 	tcase_add_loop_test(own, test_slow_client, 0, (int)ARRAY_SIZE(slow));

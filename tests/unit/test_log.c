@@ -61,6 +61,25 @@ START_TEST(test_json)
 }
 END_TEST
 
+START_TEST(test_trace)
+{
+	log_setup("etld", LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	log_info("ended", LOG_TRACE(NULL), LOG_I("status", 200));
+	ck_assert_ptr_null(strstr(line(), "trace"));
+	log_info("ended", LOG_TRACE("4bf92f3577b34da6a3ce929d0e0e4736"), LOG_I("status", 200));
+	ck_assert_ptr_nonnull(strstr(line(),
+				     ",\"logging.googleapis.com/trace\":"
+				     "\"4bf92f3577b34da6a3ce929d0e0e4736\",\"status\":200}"));
+	log_set_trace_project("hotels");
+	log_info("ended", LOG_TRACE("4bf92f3577b34da6a3ce929d0e0e4736"));
+	ck_assert_ptr_nonnull(
+		strstr(line(), "\"projects/hotels/traces/4bf92f3577b34da6a3ce929d0e0e4736\"}"));
+	log_setup("etld", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+	log_info("ended", LOG_TRACE("4bf92f3577b34da6a3ce929d0e0e4736"));
+	ck_assert_ptr_nonnull(strstr(line(), " trace=4bf92f3577b34da6a3ce929d0e0e4736"));
+}
+END_TEST
+
 START_TEST(test_text)
 {
 	char expected[256];
@@ -162,6 +181,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, capture, release);
 	tcase_add_test(tc, test_json);
+	tcase_add_test(tc, test_trace);
 	tcase_add_test(tc, test_text);
 	tcase_add_test(tc, test_levels);
 	tcase_add_test(tc, test_hostile);
