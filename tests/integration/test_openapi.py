@@ -14,7 +14,7 @@ import uuid
 import pytest
 
 from boards import User
-from harness import BIN, CHECKOUT, http_request, run
+from harness import BIN, CHECKOUT, another_queryd, http_request, run
 from hotel import API, ulid
 from openapi import Document
 from services import scheduler_token, sync_token
@@ -22,6 +22,9 @@ from services import scheduler_token, sync_token
 METRICS = ["rooms_sold", "adr", "occupancy_pct", "channel_mix", "alos"]
 DIMENSIONS = ["property_id", "channel", "room_type_id", "date"]
 POOLS = {"dsh": [], "wid": [], "qry": [], "dqc": [], "job": [], "key": [], "snp": []}
+SEED = int(os.environ.get("OPENAPI_SEED", "1"))
+CASES = int(os.environ.get("OPENAPI_CASES", "2500"))
+SEEN = set()  # (method, path, status) of every answer that was judged
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +85,23 @@ def test_it_is_served(stack, document):
     assert again.status == 304 and not again.body
 
 
+def test_every_answer_says_what_is_left(stack, admin):
+    """Also where no operation answers."""
+    for method, path, status in (("GET", "/nothing", 404), ("DELETE", "/openapi.json", 405), ("GET", f"{API}/metrics/%", 400),
+                                 ("GET", "/health", 200), ("GET", f"{API}/metrics", 401)):
+        answer = stack.http(method, "queryd", path)
+        assert answer.status == status and int(answer.headers["X-RateLimit-Remaining"]) > 0, (path, answer)
+    left = [int(admin.get("/metrics").headers["X-RateLimit-Remaining"]) for _ in range(3)]
+    assert max(left) < int(stack.http("GET", "queryd", "/nothing").headers["X-RateLimit-Remaining"])
+
+
 # ---- against the service
 
-def judge(document, operation, answer, asked):
+def judge(document, row, answer, asked):
     """The answer is one that the document has."""
+    method, path, operation = row
     assert answer.status < 500, (asked, answer)
+    SEEN.add((method, path, str(answer.status)))
     assert str(answer.status) in operation["responses"], (asked, answer)
     response = document.resolve(operation["responses"][str(answer.status)])
     for name, header in response.get("headers", {}).items():
@@ -129,6 +144,19 @@ def snapshot(user):
     return POOLS["snp"][0][0]
 
 
+def operation_at(document, method, path):
+    return document.root["paths"][path][method.lower()]
+
+
+def example(operation):
+    return operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+
+
+def widget(user, operation):
+    """Id of a new one on a dashboard of its own."""
+    return user.post(f"/dashboards/{user.board()['id']}/widgets", example(operation)).json()["id"]
+
+
 def token_of(admin, operation):
     """A token that opens the operation."""
     if {"service": []} in operation["security"]:
@@ -136,30 +164,38 @@ def token_of(admin, operation):
     return scheduler_token(admin.stack) if {"scheduler": []} in operation["security"] else admin.token
 
 
-def test_examples(document, admin):
-    """In the document's order, things made before they are read and removed last."""
+@pytest.fixture(scope="module")
+def examples(document, admin):
+    """In the document's order, things made before they are read and removed last; the operations."""
     order = {"POST": 0, "GET": 1, "PUT": 2, "DELETE": 3}
     made = {"revision": "1", "snp": snapshot(admin)}
     rows = sorted(document.operations(), key=lambda row: (order[row[0]], row[1].count("/"), row[1]))
     for method, path, operation in sorted(rows, key=lambda row: (order[row[0]], -row[1].count("/") if row[0] == "DELETE"
                                                                 else row[1].count("/"))):
         place = path
+        if (method, path) == ("DELETE", f"{API}/widgets/{{wid}}"):
+            made["wid"] = widget(admin, operation_at(document, "POST", f"{API}/dashboards/{{id}}/widgets"))
         for parameter in document.parameters(operation, "path"):
             name, prefix = parameter["name"], prefix_of(document, parameter)
             keys = "fact_payment" if "projections" in path else "paid_share" if "archive" in path else "rooms_sold"
             value = made[prefix] if prefix else keys if name == "key" else made[name]
             place = place.replace(f"{{{name}}}", value)
-        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+        body = example(operation)
         headers = {"If-Match": "*"} if method == "PUT" else {}
         if method == "POST":
             headers["Idempotency-Key"] = str(uuid.uuid4())
         answer = http_request(method, admin.stack.url("queryd", place), body,
                               {"Authorization": "Bearer " + token_of(admin, operation), **headers})
         assert answer.status < 300, (method, place, answer)
-        judge(document, operation, answer, (method, place, body))
+        judge(document, (method, path, operation), answer, (method, place, body))
         if answer.status in (201, 202) and not {"key", "jobIds"} & set(answer.json()):
             name = answer.json().get("id", answer.json().get("jobId"))
             made.setdefault(name[:3], name)
+    return rows
+
+
+def test_examples(document, examples):
+    assert len(examples) == len(list(document.operations())) <= len(SEEN)
 
 
 class Asker:
@@ -268,7 +304,7 @@ class Asker:
             return self.rng.choice([b"", b"{", b"\xff", b"null", b"[1]", b'{"a":1,"a":2}', b"[" * 200, b" " * 70000])
         body = self.document.make(schema, self.rng)
         if self.rng.random() < 0.4:
-            body = operation["requestBody"]["content"]["application/json"]["example"]
+            body = example(operation)
         body = self.sensible(body)
         if "kind" in body and "layout" in body and self.rng.random() < 0.8:
             body = {**body, "layout": {"x": self.rng.randint(0, 40), "y": self.rng.randint(0, 900), "w": 4, "h": 4}}
@@ -301,19 +337,145 @@ class Asker:
         return answer, (method, target, str(body)[:2000], shown)
 
 
-def test_random_requests(document, stack, random_hotel):
-    asker = Asker(document, stack, random_hotel, 1)
+@pytest.fixture(scope="module")
+def random_run(document, stack, random_hotel, examples):
+    """{(method, path): statuses}"""
+    print(f"OPENAPI_SEED={SEED} OPENAPI_CASES={CASES}")
+    asker = Asker(document, stack, random_hotel, SEED)
     operations = sorted(document.operations(), key=lambda row: row[:2])
     seen = {}
-    for n in range(2500):
-        method, path, operation = operations[n % len(operations)]
+    for n in range(CASES):
+        row = operations[n % len(operations)]
+        method, path, operation = row
         answer, asked = asker.ask(method, path, operation)
-        judge(document, operation, answer, asked)
+        judge(document, row, answer, asked)
         keep(answer, method, asked[1].partition("?")[0])
         seen.setdefault((method, path), set()).add(answer.status)
+    return seen
+
+
+def test_random_requests(random_run):
+    seen = random_run
     # they came through to what they asked for, and not always
     missed = [row for row, statuses in seen.items() if min(statuses) >= 300]
     assert len(missed) <= len(seen) // 4, missed
     for row, statuses in seen.items():
         assert max(statuses) >= 400 or row[1] == "/openapi.json", (row, statuses)
     assert {400, 401, 403, 404, 412, 422, 428} <= set().union(*seen.values())
+
+
+# ---- every status that it has
+
+NONE = object()
+# a window whose data lie in another region, which test_regions has
+ELSEWHERE = {("GET", f"{API}/metrics/{{key}}/explain", "422")}
+
+
+class Provoker:
+    """Requests that end as the document says they can, for what the random ones did not happen to meet."""
+
+    LARGE = b" " * 200_000
+
+    def __init__(self, document, admin, cheap, small, slow):
+        """The last are addresses of queryds for cheap queries, for small results and for few requests."""
+        self.document, self.admin, self.cheap, self.small, self.slow = document, admin, cheap, small, slow
+        board = admin.board()["id"]
+        body = example(operation_at(document, "POST", f"{API}/dashboards/{{id}}/widgets"))
+        query = {"metrics": ["rooms_sold"], "granularity": "day", "dateRange": {"from": "2024-03-01", "to": "2024-03-31"}}
+        self.widget = {**body, "query": query, "layout": {"x": 0, "y": 500, "w": 4, "h": 4}}
+        self.things = {
+            "dsh": board, "wid": admin.post(f"/dashboards/{board}/widgets", self.widget).json()["id"],
+            "qry": admin.post("/queries", {"name": "Provoked", "query": query}).json()["id"], "snp": snapshot(admin),
+            "dqc": admin.post("/data-quality/checks", example(operation_at(document, "POST", f"{API}/data-quality/checks"))).json()["id"],
+            "job": admin.post("/projections/fact_payment:refresh", None).json()["jobId"], "revision": "1"}
+
+    def ask(self, row, body=None, query="", token=NONE, url=None, absent=False, **headers):
+        """The operation's example, but for what is given; absent: of something that is not there."""
+        method, path, operation = row
+        for parameter in self.document.parameters(operation, "path"):
+            name, prefix = parameter["name"], prefix_of(self.document, parameter)
+            there = self.things.get(prefix or name, "fact_payment" if "projections" in path else "rooms_sold")
+            path = path.replace(f"{{{name}}}", there if not absent else f"{prefix}_{ulid('absent')}" if prefix else "999")
+        body = example(operation) if body is None and method in ("POST", "PUT") else body
+        sent = {"Authorization": "Bearer " + (token_of(self.admin, operation) if token is NONE else token)}
+        if method == "POST":
+            sent["Idempotency-Key"] = str(uuid.uuid4())
+        if method == "PUT":
+            sent["If-Match"] = "*"
+        sent.update({name.replace("_", "-"): value for name, value in headers.items()})
+        url = url or self.admin.stack.env["QUERYD_URL"]
+        return http_request(method, url + path + query, body, {k: v for k, v in sent.items() if v is not None})
+
+    def not_modified(self, row):
+        return self.ask(row, If_None_Match=self.ask(row).headers["ETag"])
+
+    def invalid(self, row):
+        return self.ask(row, b"{") if row[1].startswith("/internal/scheduler") else self.ask(row, query="?nothing=1")
+
+    def unauthorized(self, row):
+        return self.ask(row, token="nonsense")
+
+    def forbidden(self, row):
+        if row[1].startswith("/internal/scheduler"):
+            return self.ask(row, token=scheduler_token(self.admin.stack, "nobody@example.iam.gserviceaccount.com"))
+        return self.ask(row, token=User(self.admin.stack, self.admin.tenant, "visitor", "visitor").token)
+
+    def absent(self, row):
+        bodies = {"queries": {"queryId": "qry_" + ulid("absent")}, "internal": {"projections": ["nothing"]}}
+        return self.ask(row, bodies["internal"] if "internal" in row[1] else bodies["queries"] if "run" in row[1] else None, absent=True)
+
+    def conflict(self, row):
+        """One key, two bodies."""
+        key, first = str(uuid.uuid4()), example(row[2]) or {}
+        if "checks" in row[1]:  # there is one of a kind
+            self.admin.delete(f"/data-quality/checks/{self.things['dqc']}")
+        made = self.ask(row, Idempotency_Key=key)
+        if "checks" in row[1]:
+            self.things["dqc"] = made.json()["id"]
+        others = {"projections": {"version": 999}, "internal": {"reason": "another"}, "checks": {"limit": 1},
+                  "analytics/metrics": {"unit": {"kind": "ratio"}}}
+        other = next((members for name, members in others.items() if name in row[1]), {})
+        renamed = {name: "Another" for name in ("name", "title", "audience") if name in first}
+        return self.ask(row, {**first, **renamed, **other}, Idempotency_Key=key)
+
+    def stale(self, row):
+        return self.ask(row, If_Match='"v99"')
+
+    def too_large(self, row):
+        return self.ask(row, self.LARGE) if row[0] != "GET" else self.ask(row, url=self.cheap, query="?from=2024-02-03&to=2024-11-30")
+
+    def rejected(self, row):
+        bodies = {"widgets": {**self.widget, "query": {"metrics": ["nothing"]}}, "checks": {"table": "pg_class", "kind": "null_rate", "limit": 1, "severity": "info"}}
+        if row[1].endswith("data"):
+            return self.ask(row, url=self.small, query="?from=2024-03-01&to=2024-12-31")
+        if row[1].endswith(("compute", "run")):
+            query = {"dateRange": {"from": "2024-03-01", "to": "2024-12-31"}, "granularity": "day"}
+            return self.ask(row, query if "compute" in row[1] else {"query": {"metrics": ["rooms_sold"], **query}}, url=self.small)
+        return self.ask(row, next((body for name, body in bodies.items() if name in row[1]), None))
+
+    def unconditional(self, row):
+        return self.ask(row, If_Match=None)
+
+    def too_many(self, row):
+        answer = self.ask(row, url=self.slow)
+        for _ in range(100):
+            answer = answer if answer.status == 429 else self.ask(row, url=self.slow)
+        return answer
+
+    HOW = {"304": not_modified, "400": invalid, "401": unauthorized, "403": forbidden, "404": absent, "409": conflict,
+           "412": stale, "413": too_large, "422": rejected, "428": unconditional, "429": too_many}
+
+
+def test_every_documented_status_is_seen(document, admin, random_run):
+    with another_queryd(admin.stack, query_byte_cap="8KiB") as cheap, another_queryd(admin.stack, result_cells="100") as small, \
+            another_queryd(admin.stack, tenant_rate="1") as slow:
+        provoker = Provoker(document, admin, cheap, small, slow)
+        for row in sorted(document.operations(), key=lambda row: (row[0] == "DELETE", row[:2])):
+            for status in sorted(set(row[2]["responses"]) & set(Provoker.HOW), reverse=True):
+                if (*row[:2], status) not in SEEN | ELSEWHERE:
+                    answer = Provoker.HOW[status](provoker, row)
+                    assert str(answer.status) == status, (row[:2], status, answer)
+                    judge(document, row, answer, (row[:2], f"provoked {status}"))
+    missing = {(method, path, status) for method, path, operation in document.operations()
+               for status in operation["responses"]} - SEEN - ELSEWHERE
+    assert {status for *_, status in missing} <= {"503", "504"}, sorted(m for m in missing if m[2] < "503")

@@ -46,12 +46,13 @@ sql-check: all ## prepare every statement of sql/ against a migrated database
 # gcc 12 follows neither a loop that fills an array nor <sys/queue.h>; clang-tidy looks for these two
 ANALYZE   := -fanalyzer -Wno-analyzer-null-dereference -Wno-analyzer-use-of-uninitialized-value
 
-nightly: lint ## lint, both analyzers, the tests again under sanitizers, 1,000 random streams, fuzzing, 200 kills, isolation
+nightly: lint ## lint, both analyzers, the tests again under sanitizers, 1,000 random streams, 50,000 random requests, fuzzing, 200 kills, isolation
 	@$(MAKE) --no-print-directory -j$(JOBS) analyze
 	@$(MAKE) --no-print-directory -j$(JOBS) B=build/analyzer EXTRA_CFLAGS='$(ANALYZE)' all
 	@$(MAKE) --no-print-directory sql-check
 	@$(MAKE) --no-print-directory MODE=asan unit integration
 	@MODE=$(MODE) PROPERTY_CASES=1000 $(PYTHON) -m pytest -q -s -p no:cacheprovider tests/integration/test_property.py
+	@MODE=$(MODE) OPENAPI_CASES=50000 OPENAPI_SEED=$$$$ $(PYTHON) -m pytest -q -s -p no:cacheprovider tests/integration/test_openapi.py
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
 	@$(MAKE) --no-print-directory crash
 	@$(MAKE) --no-print-directory prove
