@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness import BIN, run, wait_until
+from harness import BIN, another_queryd, http_request, run, wait_until
 
 TENANT = "tnt_01HZ00000000000000000000DQ"
 
@@ -98,6 +98,35 @@ def test_planted_fault(checked, fault):
     assert state(checked, *key) == "pass"
     mine = [a for a in alerts(checked)[before:] if a[:2] == key[:2]]
     assert mine == [(*key[:2], "raised"), (*key[:2], "resolved")]
+
+
+def answered(stack):
+    """(quality, cache, ETag) of a result over nights, from a queryd that has just looked at the checks."""
+    with another_queryd(stack) as url:
+        said = http_request("POST", url + "/api/v1/analytics/metrics/rooms_sold:compute", {
+            "dateRange": {"from": "2026-04-01", "to": "2026-04-30"}}, {"Authorization": "Bearer " + stack.token(TENANT)})
+    assert said.status == 200, said
+    return said.json()["quality"], said.json()["cache"], said.headers["ETag"]
+
+
+def test_answers_say_what_quality_they_have(checked):
+    """Cached ones too, and a client's copy is good no more."""
+    key, plant, repair = FAULTS["a null"]
+    fine = answered(checked)
+    assert fine[0] == "ok"
+    checked.psql(plant)
+    check(checked)
+    warning = answered(checked)
+    checked.psql("insert into analytics.dq_checks (check_id, tenant_id, table_name, kind, column_name, params, blocking) values "
+                 f"('dqc_01KJM0000000000000000000F2', '{TENANT}', '{key[0]}', '{key[1]}', '{key[2]}', '{{\"limit\": 0}}', true)")
+    check(checked)
+    failed = answered(checked)
+    assert [said[:2] for said in (warning, failed)] == [("warning", "HIT"), ("failed", "HIT")]
+    assert len({said[2] for said in (fine, warning, failed)}) == 3
+    checked.psql("delete from analytics.dq_checks where check_id = 'dqc_01KJM0000000000000000000F2'")
+    checked.psql(repair)
+    check(checked)
+    assert answered(checked) == ("ok", "HIT", fine[2])
 
 
 def test_freshness(checked):
