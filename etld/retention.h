@@ -6,8 +6,8 @@
  *
  * A month with nothing left is emptied to its last byte and stays: two empty indexes, 16 KiB. To
  * drop it would take an exclusive lock on the whole of raw, for which every landing transaction and
- * every reader of any month waits, and an event of that month that comes later would have nowhere to
- * land until the month was made again.
+ * every reader of any month waits, and an event of that month that comes later would have nowhere
+ * to land until the month was made again.
  */
 #ifndef ETLD_RETENTION_H
 #define ETLD_RETENTION_H

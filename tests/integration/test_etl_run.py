@@ -87,7 +87,9 @@ def test_what_cannot_be_shared_is_done_by_the_first_task(etl):
         return run([os.path.join(BIN, name), "-c", etl.path("etc", f"{name}.conf"), "-o", "bus_listen=" if name == "etld" else "bus_connect=", *words],
                    check, env={**os.environ, "CLOUD_RUN_TASK_INDEX": str(index), "CLOUD_RUN_TASK_COUNT": "2"})
 
-    for words in (["etld", "backfill", "--projection", "dim_fx", "--from", "2024-01-01", "--to", "2024-01-02"], ["dqd", "run", "--table", "dim_fx"]):
+    etl.send_events(hotel_group(ident("tnt", "first task")))
+    etl.oneshot("run")
+    for words in (["etld", "backfill", "--projection", "fact_payment", "--from", "2026-03-01", "--to", "2026-03-02"], ["dqd", "run"]):
         before = asked()
         assert "left to the first task" in one_shot(1, *words).stderr and asked() == before
         assert "no task 2 of 2" in one_shot(2, *words, check=64).stderr
