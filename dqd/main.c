@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "common/log.h"
+#include "common/jobtask.h"
 #include "dqd/dqd.h"
 #include "sql_gen.h"
 
@@ -152,13 +153,24 @@ static int start(struct daemon *d, void *state, struct err *e)
 	return r;
 }
 
-/* `dqd run [--table T]`: counts everything again, judges it, exits. */
+/* `dqd run [--table T]`: counts everything again, judges it, exits. As a Cloud Run Job its first
+ * task does it all: two that count the same cells would only wait for each other. */
 static int start_run(struct daemon *d, void *state, int argc, char **argv, struct err *e)
 {
 	struct dqd *st = state;
+	struct jobtask task;
+	int r;
 
 	if (argc != 0 && (argc != 2 || strcmp(argv[0], "--table") != 0))
 		return err_set(e, -EINVAL, "run: the only option is --table TABLE");
+	r = jobtask_read("run", &task, e);
+	if (r < 0)
+		return r;
+	if (task.index > 0) {
+		log_info("left to the first task", LOG_I("task", task.index));
+		daemon_quit(d, DAEMON_OK);
+		return 0;
+	}
 	st->once = true;
 	st->table = argc == 2 ? argv[1] : NULL;
 	return open_parts(d, st, e);

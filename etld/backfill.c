@@ -9,6 +9,8 @@
  * same command follows a job that is under way. Exit 0: done; 69: it failed for good; 75: try
  * again.
  *
+ * As a Cloud Run Job its first task does it all, and the others have nothing to do.
+ *
  *   --switch, --rollback, --drop act on the version beside the live one, and ask nobody;
  *   --archive is another matter: archive.c.
  */
@@ -18,6 +20,7 @@
 
 #include "common/log.h"
 #include "common/progress.h"
+#include "common/jobtask.h"
 #include "common/timestamp.h"
 #include "common/ulid.h"
 #include "etld/etld.h"
@@ -356,8 +359,17 @@ static void write_params(void)
 int etld_backfill_start(struct daemon *d, void *state, int argc, char **argv, struct err *e)
 {
 	struct etld *st = state;
+	struct jobtask task;
 	int r;
 
+	r = jobtask_read("backfill", &task, e);
+	if (r < 0)
+		return r;
+	if (task.index > 0) {
+		log_info("left to the first task", LOG_I("task", task.index));
+		daemon_quit(d, DAEMON_OK);
+		return 0;
+	}
 	if (argc > 0 && strcmp(argv[0], "--archive") == 0)
 		return etld_archive_start(d, st, argc - 1, argv + 1, e);
 	b = (struct backfill){.etld = st, .act = VERSIONS_RECORD};

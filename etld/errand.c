@@ -2,11 +2,14 @@
 #include "etld/errand.h"
 
 #include "etld/build.h"
+#include "etld/forecast.h"
+#include "etld/horizon.h"
 #include "etld/life.h"
 #include "etld/refresh.h"
 
 static const struct errand_kind *const kinds[] = {
-	&errand_refresh, &errand_backfill, &errand_purge, &errand_erasure, &errand_region,
+	&errand_refresh, &errand_backfill, &errand_purge,   &errand_erasure,
+	&errand_region,  &errand_forecast, &errand_horizon,
 };
 
 const struct errand_kind *errand_find(const char *name)

@@ -39,13 +39,16 @@ static const struct chore {
 	{&SQL_etld_resolve_dead_letters, {VERSION}, false, 2000, 5000, NULL},
 	/* of what was published a week is kept, for whoever asks what was sent */
 	{&SQL_relay_prune, {"7 days", "10000"}, false, 30000, 60000, NULL},
-	/* all months that raw is partitioned by: what retention dropped may be needed again */
+	/* all months that raw is partitioned by: one that an operator dropped may be needed again
+	 */
 	{&SQL_etld_ensure_partitions,
 	 {"2010-01-01", "2049-12-31"},
 	 false,
 	 60000,
 	 6 * 3600 * 1000,
 	 NULL},
+	/* once a year it is another job */
+	{&SQL_etld_enqueue_horizon, {NULL}, true, 0, 3600 * 1000, NULL},
 	{&SQL_etld_count_jobs, {NULL}, true, 0, 10000, show_jobs},
 	{&SQL_etld_count_failed, {NULL}, false, 0, 10000, show_failed_keys},
 };

@@ -7,7 +7,7 @@
  *
  * This file is wiring only: the parts are scheduler.c (who works), agenda.c (on what next), unit.c
  * (one transaction), consumers.c (what is built from what), versions.c (what is live), jobs.c,
- * control.c (events that become jobs), life.c (purges), relay.c (the outbox), janitor.c,
+ * control.c (events that become jobs), errand.c (what jobs do), relay.c (the outbox), janitor.c,
  * retention.c, migrate.c, run.c, backfill.c, status.c, outbox_command.c, life_command.c.
  */
 #include "common/log.h"

@@ -3,6 +3,11 @@
  * content first, their keys only when retain_keys says so. In portions with rests between them, by
  * whichever etld comes first; see warehouse migration 0017 for what stays and why. With nothing set
  * it does nothing.
+ *
+ * A month with nothing left is emptied to its last byte and stays: two empty indexes, 16 KiB. To
+ * drop it would take an exclusive lock on the whole of raw, for which every landing transaction and
+ * every reader of any month waits, and an event of that month that comes later would have nowhere
+ * to land until the month was made again.
  */
 #ifndef ETLD_RETENTION_H
 #define ETLD_RETENTION_H

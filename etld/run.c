@@ -6,8 +6,8 @@
 #include <errno.h>
 
 #include "common/log.h"
-#include "common/num.h"
 #include "common/progress.h"
+#include "common/jobtask.h"
 #include "common/ulid.h"
 #include "etld/etld.h"
 #include "sql_gen.h"
@@ -26,15 +26,6 @@ static struct run {
 	struct progress progress;
 	bool done;
 } run;
-
-/* A number that Cloud Run Jobs put into the environment, or `fallback`. */
-static int task_number(const char *name, int fallback)
-{
-	const char *text = getenv(name);
-	int64_t v;
-
-	return text != NULL && num_i64(slice_of(text), 0, 100000, &v) == 0 ? (int)v : fallback;
-}
 
 /* ---- progress */
 
@@ -138,6 +129,7 @@ int etld_run_start(struct daemon *d, void *state, int argc, char **argv, struct 
 {
 	struct etld *st = state;
 	struct scheduler_options *o = &st->options;
+	struct jobtask task;
 	int r;
 
 	for (int i = 0; i < argc; i += 2) {
@@ -148,11 +140,11 @@ int etld_run_start(struct daemon *d, void *state, int argc, char **argv, struct 
 			return r;
 	}
 	o->only = run.only;
-	o->task_count = task_number("CLOUD_RUN_TASK_COUNT", 1);
-	o->task_index = task_number("CLOUD_RUN_TASK_INDEX", 0);
-	if (o->task_count < 1 || o->task_index >= o->task_count)
-		return err_set(e, -EINVAL, "run: there is no task %d of %d (CLOUD_RUN_TASK_INDEX)",
-			       o->task_index, o->task_count);
+	r = jobtask_read("run", &task, e);
+	if (r < 0)
+		return r;
+	o->task_count = task.count;
+	o->task_index = task.index;
 	o->on_idle = on_idle;
 	o->on_applied = on_applied;
 	o->arg = st;
@@ -161,7 +153,7 @@ int etld_run_start(struct daemon *d, void *state, int argc, char **argv, struct 
 	if (r < 0)
 		return r;
 	log_info("run started", LOG_I("task", o->task_index), LOG_I("tasks", o->task_count),
-		 LOG_I("attempt", task_number("CLOUD_RUN_TASK_ATTEMPT", 0)));
+		 LOG_I("attempt", task.attempt));
 	run.etld = st;
 	progress_start(&run.progress);
 	run.start_limit = daemon_timer_new(d, START_LIMIT_MS, 0, on_start_limit, st);

@@ -46,6 +46,7 @@ crash: all ## kill ingestd and Postgres at random instants under load; KILLS=100
 	@$(CRASH) --kills $(KILLS)
 	@$(CRASH) --kills $(KILLS) --door push
 	@$(CRASH) --kills 10 --mutant early
+	@$(CRASH) --kills 10 --mutant early --door push
 	@$(CRASH) --kills 10 --mutant unflushed
 
 PROVE_SECONDS ?= 300

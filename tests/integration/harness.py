@@ -15,6 +15,7 @@ import functools
 import http.client
 import json
 import os
+import pty
 import shlex
 import shutil
 import signal
@@ -56,6 +57,22 @@ def run(argv, check=0, timeout=120, **options):
         assert done.returncode == check, (
             f"{shlex.join(argv)}: exit {done.returncode}, not {check}\n{done.stdout}{done.stderr}")
     return done
+
+
+def on_a_terminal(argv, check=0, **options):
+    """Runs a command whose stderr is a terminal; what it wrote there."""
+    mine, theirs = pty.openpty()
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=theirs, **options) as command:
+        os.close(theirs)
+        seen = b""
+        try:
+            while part := os.read(mine, 4096):
+                seen += part
+        except OSError:  # the other end is closed
+            pass
+    os.close(mine)
+    assert command.returncode == check, seen
+    return seen.decode(errors="replace")
 
 
 class Answer:

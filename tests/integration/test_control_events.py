@@ -64,7 +64,49 @@ def test_an_event_becomes_one_job(stack, tenant, subject):
     assert json.loads(job[4]) == {"subject": asks["subject"], "dedupeKey": key, "occurredAt": "2024-03-01T10:00:00.123000Z"}
     told = status(stack)
     assert told["controlEvents"] == 0
-    assert any(row["kind"] == KINDS[subject] for row in told["unhandledJobs"]) == (KINDS[subject] == "forecast")
+    assert KINDS[subject] not in {row["kind"] for row in told["unhandledJobs"]}
+
+
+# ---- forecasts
+
+def forecast(tenant, run, points, **more):
+    return event("ai.forecast.produced", WHEN, {
+        "forecastRunId": run, "capability": "demand", "model": "m", "propertyId": ev.ident("ppt", tenant),
+        "generatedAt": "2024-03-01T10:00:00Z", "points": points} | more, tenant)
+
+
+def forecast_job(stack, tenant, of):
+    """(state, error, rows in, rows out) of the job of an event."""
+    rows = stack.query("select j.state, j.error, r.rows_in, r.rows_out from analytics.etl_jobs j join analytics.etl_runs r using (job_id, attempt)"
+                       " where j.schedule_key = $1", f"event:{tenant}:{of['id'].removeprefix('evt_')}")
+    return tuple(rows[0]) if rows else None
+
+
+def test_a_forecast_is_seen_to_arrive(stack, tenant):
+    """Its points are facts, or in the quarantine; where one was lost its vintage is built again."""
+    house = event("property.published", WHEN, {"propertyId": ev.ident("ppt", tenant), "name": {"default": "House"}, "timezone": "UTC"}, tenant)
+    points = [{"stayDate": "2024-03-05", "roomsP50": 3}, {"stayDate": "2024-03-05", "roomsP50": 4}, {"stayDate": "2024-03-06", "roomsP50": 1},
+              {"stayDate": "2024-03-07", "roomsP50": -1}, {"roomsP50": 1}]
+    good, bare = forecast(tenant, ev.ident("fcr", tenant, 1), points), forecast(tenant, None, points[:1])
+    stack.send_events([house])
+    stack.wait()
+    stack.send_events([good, bare])
+    wait_until(lambda: forecast_job(stack, tenant, good) == ("succeeded", None, "5", "2"), 60)
+    wait_until(lambda: "no forecastRunId" in ((forecast_job(stack, tenant, bare) or ("", None))[1] or ""), 60)
+    told = stack.query("select count(*) from analytics_run.outbox where ordering_key = (select 'etl_' || job_id from analytics.etl_jobs"
+                       " where schedule_key = $1) and subject like '%.etl.completed.%'", f"event:{tenant}:{good['id'].removeprefix('evt_')}")
+    assert told == [["1"]]
+    # lost rows come back by the job alone
+    gone = "delete from analytics_curated.{} where tenant_id = $1"
+    stack.query(gone.format("fact_demand_forecast_v1"), tenant)
+    stack.query(gone.format("forecast_quarantine"), tenant)
+    stack.query("update analytics.etl_jobs set state = 'queued', finished_at = null, progress = 0 where schedule_key = $1",
+                f"event:{tenant}:{good['id'].removeprefix('evt_')}")
+    wait_until(lambda: forecast_job(stack, tenant, good) == ("succeeded", None, "5", "2"), 60)
+    assert stack.query("select stay_date, rooms_p50 from analytics_curated.fact_demand_forecast where tenant_id = $1 order by 1", tenant) == [
+        ["2024-03-05", "4"], ["2024-03-06", "1"]]
+    assert stack.query("select reason from analytics_curated.forecast_quarantine where tenant_id = $1 order by 1", tenant) == [
+        ["incomplete"], ["negative"]]
 
 
 def test_enqueued_twice_is_once(world):

@@ -1,12 +1,10 @@
 """etld as a process: one-shots, what one event costs, and who is served when somebody floods it."""
 
 import os
-import pty
-import subprocess
 
 from etlstack import drain, tenants_of_shards
 from events import PROPERTY, confirmed, event, ident, item, money, reservation
-from harness import BIN
+from harness import BIN, on_a_terminal, run
 from hotels import hotel_group
 
 RESERVATIONS = 100_000
@@ -80,6 +78,24 @@ def test_tasks_share_the_shards(etl):
     assert etl.pending() == 0 and etl.status()["pendingDeltas"] == 0
 
 
+def test_what_cannot_be_shared_is_done_by_the_first_task(etl):
+    """The others end well and at once; a task that there is not is a mistake for all."""
+    def asked():
+        return etl.value("select count(*) from analytics.etl_jobs where kind = 'backfill'"), etl.value("select max(evaluated_at) from analytics.dq_results")
+
+    def one_shot(index, name, *words, check=0):
+        return run([os.path.join(BIN, name), "-c", etl.path("etc", f"{name}.conf"), "-o", "bus_listen=" if name == "etld" else "bus_connect=", *words],
+                   check, env={**os.environ, "CLOUD_RUN_TASK_INDEX": str(index), "CLOUD_RUN_TASK_COUNT": "2"})
+
+    etl.send_events(hotel_group(ident("tnt", "first task")))
+    etl.oneshot("run")
+    for words in (["etld", "backfill", "--projection", "fact_payment", "--from", "2026-03-01", "--to", "2026-03-02"], ["dqd", "run"]):
+        before = asked()
+        assert "left to the first task" in one_shot(1, *words).stderr and asked() == before
+        assert "no task 2 of 2" in one_shot(2, *words, check=64).stderr
+        assert "left to" not in one_shot(0, *words).stderr and asked() != before
+
+
 def test_a_run_for_one_tenant_and_projection(etl):
     mine, neighbour = ident("tnt", "mine"), tenants_of_shards(etl, [etl.shard(ident("tnt", "mine"))], "neighbour")[0]
     for tenant in (mine, neighbour):
@@ -105,17 +121,8 @@ def test_progress_is_for_terminals(etl):
     etl.send_events(hotel_group(ident("tnt", "progress")))
     assert "[#" not in etl.oneshot("run").stderr
     etl.send_events(hotel_group(ident("tnt", "more progress")))
-    mine, theirs = pty.openpty()
-    with subprocess.Popen([os.path.join(BIN, "etld"), "-c", etl.path("etc", "etld.conf"), "run"], stderr=theirs) as run:
-        os.close(theirs)
-        seen = b""
-        try:
-            while part := os.read(mine, 4096):
-                seen += part
-        except OSError:  # the other end is closed
-            pass
-    os.close(mine)
-    assert run.returncode == 0 and b"[####" in seen and b" events " in seen
+    seen = on_a_terminal([os.path.join(BIN, "etld"), "-c", etl.path("etc", "etld.conf"), "run"])
+    assert "[####" in seen and " events " in seen
 
 
 # ---- fair shares

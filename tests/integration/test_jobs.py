@@ -11,6 +11,7 @@ from events import ident
 from harness import wait_until
 from hotels import hotel_group
 
+HORIZON = "select value from analytics_run.setting where key = 'inventory_horizon_year'"
 CONSUMER_ID = {"property": 7102, "payment": 7104}  # of the lock of a unit of work
 
 
@@ -160,3 +161,19 @@ def test_an_etld_that_is_stopped_gives_its_job_back(etl, tenant):
     with etl.etld():
         wait_until(lambda: state(etl, job) == "succeeded")
         assert [kind for kind, *_ in told(etl, job)].count("completed") == 1
+
+
+def test_a_new_year_raises_the_horizon_of_inventory(etl, tenant):
+    """Once: by a job that the first etld of the year asks for."""
+    year, before = (int(etl.value(sql)) for sql in ("select to_char(now() at time zone 'UTC', 'YYYY')", HORIZON))
+    etl.query("delete from analytics.etl_jobs where kind = 'horizon'")
+    etl.query("update analytics_run.setting set value = $1 where key = 'inventory_horizon_year'", year - 1)
+    try:
+        with etl.etld(), etl.etld():
+            wait_until(lambda: etl.query("select schedule_key, state from analytics.etl_jobs where kind = 'horizon'") == [
+                [f"horizon:{year}", "succeeded"]], 60)
+            wait_until(lambda: etl.pending() == 0, 60)
+        assert etl.value(HORIZON) == str(year)
+        assert etl.value("select max(date) from analytics_curated.fact_inventory_day where tenant_id = $1", tenant) == f"{year + 2}-12-31"
+    finally:
+        etl.query("update analytics_run.setting set value = $1 where key = 'inventory_horizon_year'", before)

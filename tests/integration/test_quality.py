@@ -1,10 +1,13 @@
 """dqd: for each kind of check a planted fault turns it from pass to fail, and its repair back."""
 
 import json
+import subprocess
 
 import pytest
 
+import reference
 from harness import BIN, another_queryd, http_request, run, wait_until
+from instance import Instance
 
 TENANT = "tnt_01HZ00000000000000000000DQ"
 
@@ -14,11 +17,11 @@ def check(stack):
     run([f"{BIN}/dqd", "-c", stack.path("etc", "dqd.conf"), "run"])
 
 
-def state(stack, table, kind, column=None):
+def state(stack, table, kind, column=None, tenant=TENANT):
     where = f"c.column_name = '{column}'" if column else "c.column_name is null"
     rows = stack.psql(
         "select r.state from analytics.dq_results r join analytics.dq_checks c using (check_id) "
-        f"where r.tenant_id = '{TENANT}' and c.table_name = '{table}' and c.kind = '{kind}' and {where}")
+        f"where r.tenant_id = '{tenant}' and c.table_name = '{table}' and c.kind = '{kind}' and {where}")
     return rows[0][0] if rows else None
 
 
@@ -127,6 +130,56 @@ def test_answers_say_what_quality_they_have(checked):
     checked.psql(repair)
     check(checked)
     assert answered(checked) == ("ok", "HIT", fine[2])
+
+
+def test_on_a_schedule(checked):
+    """What nobody marked dirty is counted again by the clock, and judged."""
+    key, plant, repair = FAULTS["rows lost"]
+    checked.psql(plant)
+    with Instance(checked, "dqd", schedule_interval="1s", full_interval="1s", bus_connect=""):
+        wait_until(lambda: state(checked, *key) == "fail", timeout=60)
+        checked.psql(repair)
+        wait_until(lambda: state(checked, *key) == "pass", timeout=60)
+
+
+def test_quarantine_rate(checked):
+    """A forecast of a house that nobody knows, until it is known."""
+    house = {"propertyId": "ppt_01KJM0000000000000000000P1"}
+    points = [{"stayDate": f"2026-04-{n:02d}", "roomsP50": 1} for n in range(10, 20)]
+    told = event(28, "x", house | {"forecastRunId": "fcr_01KJM0000000000000000000F1", "capability": "demand", "model": "m", "points": points})
+    checked.send_events([told | {"subject": "melmastoon.ai.forecast.produced.v1"}])
+    checked.wait()
+    check(checked)
+    assert state(checked, "fact_demand_forecast", "quarantine_rate") == "fail"
+    checked.send_events([event(27, "x", house | {"name": {"default": "House"}, "timezone": "UTC", "currency": "EUR"})
+                         | {"subject": "melmastoon.property.published.v1", "id": "evt_01KJM000000000000000000DP1"}])
+    checked.wait()
+    check(checked)
+    assert state(checked, "fact_demand_forecast", "quarantine_rate") == "pass"
+    assert [a for a in alerts(checked) if a[1] == "quarantine_rate"] == [("fact_demand_forecast", "quarantine_rate", said) for said in ("raised", "resolved")]
+
+
+def test_every_table_has_its_checks(checked):
+    """And all of them pass for tenants that have rows in every table; a hand-off that is lost is missed."""
+    tables = {row[0] for row in checked.query("select table_name from analytics_run.version")}
+    for kind in ("row_count_drift", "freshness", "null_rate", "schema_drift"):
+        provisioned = checked.query("select distinct table_name from analytics.dq_checks where tenant_id is null and kind = $1", kind)
+        assert tables - {row[0] for row in provisioned} == set(), kind
+    lines = subprocess.run([f"{BIN}/hotelsim", "--seed", "8", "--tenants", "1", "--rooms", "8", "--from", "2025-01-01", "--to", "2025-01-25"],
+                           stdout=subprocess.PIPE, check=True).stdout
+    [tenant] = {reference.parse(line).tenant for line in lines.splitlines()} - {"_platform", None}
+    checked.send_events(lines)
+    checked.wait()
+    check(checked)
+    counted = {table: state(checked, table, "row_count_drift", tenant=tenant) for table in tables}
+    assert counted == dict.fromkeys(tables, "pass")
+    nulls = checked.query("select distinct c.table_name, r.state from analytics.dq_results r join analytics.dq_checks c using (check_id)"
+                          " where r.tenant_id = $1 and c.kind = 'null_rate'", tenant)
+    assert {table for table, _ in nulls} == tables
+    checked.query("delete from analytics_curated.fact_funnel_v1 where ctid = (select min(ctid) from analytics_curated.fact_funnel_v1"
+                  " where tenant_id = $1 and handoff_id is not null)", tenant)
+    check(checked)
+    assert state(checked, "fact_funnel", "row_count_drift", tenant=tenant) == "fail"
 
 
 def test_freshness(checked):

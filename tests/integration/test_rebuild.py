@@ -54,6 +54,53 @@ def test_reinstated_and_no_show(world):
     assert fact(world, rsv, "status", "cancelled_at", "cancel_reason", "room_revenue_micro", "lead_time_days") == ("confirmed", None, None, "200000000", "31")
 
 
+def test_a_no_show_after_check_in(world):
+    """He was checked in by mistake: the later word counts, also when it arrives first."""
+    rsv, late = ident("rsv", 1), ident("rsv", 2)
+    base = [confirmed("2024-01-01T10:00", r, [item("2024-02-01", "2024-02-04")]) for r in (rsv, late)]
+    world.apply(base + [reservation("checked_in", "2024-02-01T15:00", rsv), reservation("no_show", "2024-02-02T09:00", late)])
+    assert [n[3] for n in nights(world, rsv)] == ["in_house"] * 3
+    world.apply([reservation("no_show", "2024-02-02T09:00", rsv), reservation("checked_in", "2024-02-01T15:00", late)])
+    for r in (rsv, late):
+        assert [n[3] for n in nights(world, r)] == ["no_show", "released", "released"]
+        assert fact(world, r, "status", "no_show_at = '2024-02-02 09:00Z'") == ("no_show", "t")
+    # and he came after all
+    world.apply([reservation("checked_in", "2024-02-02T10:00", rsv)])
+    assert fact(world, rsv, "status") == ("checked_in",) and [n[3] for n in nights(world, rsv)] == ["in_house"] * 3
+
+
+def test_another_currency(world):
+    """The stay is sold again in it: no night keeps an amount of the old one, and history takes that back."""
+    rsv = ident("rsv", 1)
+    world.apply([confirmed("2024-01-01T10:00", rsv, [item("2024-02-01", "2024-02-03", 100)])])
+    world.apply([reservation("modified", "2024-01-05T10:00", rsv, items=[item("2024-02-01", "2024-02-03", 7000, currency="AFN")], total=money(14000, "AFN"))])
+    assert fact(world, rsv, "currency", "room_revenue_micro", "total_micro", "modifications") == ("AFN", "14000000000", "14000000000", "1")
+    assert world.rows("select stay_date, currency, rate_micro from analytics_curated.fact_room_night order by 1") == [
+        ["2024-02-01", "AFN", "7000000000"], ["2024-02-02", "AFN", "7000000000"]]
+    assert world.rows("select currency, sum(rooms_delta), sum(rate_delta_micro) from analytics_curated.fact_room_night_history group by 1 order by 1") == [
+        ["AFN", "2", "14000000000"], ["USD", "0", "0"]]
+
+
+@pytest.mark.parametrize("when, business_date, lead", (
+    ("2024-03-31T00:30", "2024-03-31", "31"),  # spring: Lisbon is at UTC until 01:00Z
+    ("2024-03-30T23:59", "2024-03-30", "32"),
+    ("2024-03-31T23:30", "2024-04-01", "30"),  # and an hour ahead that evening
+    ("2024-10-26T23:30", "2024-10-27", "31"),  # autumn: still an hour ahead
+    ("2024-10-27T00:30", "2024-10-27", "31"),  # 01:30, which comes twice: the first
+    ("2024-10-27T01:30", "2024-10-27", "31"),  # and the second
+    ("2024-10-27T23:30", "2024-10-27", "31"),  # no longer
+    ("2024-10-28T00:00", "2024-10-28", "30")))
+def test_the_nights_of_summer_time(world, when, business_date, lead):
+    """Days are those of the property's clock, on the days too that have 23 or 25 hours."""
+    rsv = ident("rsv", 1)
+    start = day(business_date) + dt.timedelta(int(lead))
+    world.apply(inventory({TYPE_A: 1}, "2024-01-01T00:00", zone="Europe/Lisbon"))
+    world.apply([confirmed(when, rsv, [item(str(start), str(start + dt.timedelta(1)))]),
+                 event("payment.transaction.captured", when, {"transactionId": ident("cap", 1), "propertyId": PROPERTY, "amount": money(5)})])
+    assert fact(world, rsv, "lead_time_days") == (lead,)
+    assert world.rows("select business_date from analytics_curated.fact_payment") == [[business_date]]
+
+
 def test_day_use_sells_no_night(world):
     same_day, said = ident("rsv", 1), ident("rsv", 2)
     world.apply([confirmed("2024-01-01T10:00", same_day, [item("2024-02-01", "2024-02-01", 30)]),

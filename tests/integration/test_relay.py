@@ -111,9 +111,15 @@ def test_a_key_is_parked_until_an_operator_retries(quiet):
     with Topic() as topic, pgcluster.Conn(quiet.env["WAREHOUSE_URL"]) as conn:
         topic.refuse = lambda key: 404 if key == "key_parked" else None
         append(conn, "key_parked", 0)
-        conn.query("update analytics_run.outbox set attempts = 9 where ordering_key = 'key_parked'")
         append(conn, "key_parked", 1)
         with relay(quiet, topic) as one:
+            def attempts():
+                return int(conn.query("select max(attempts) from analytics_run.outbox where ordering_key = 'key_parked'")[0][0])
+
+            for n in range(1, 10):  # each after a wait that doubles, to minutes: here the time is up at once
+                wait_until(lambda n=n: attempts() >= n, 60)
+                conn.query("update analytics_run.outbox set next_attempt_at = now() where ordering_key = 'key_parked' and attempts > 0")
+
             def alerts():
                 return [e["payload"]["state"] for e in topic.of("_platform") if e["payload"].get("orderingKey") == "key_parked"]
 

@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from harness import CHECKOUT, MODE, run, wait_until
+from harness import CHECKOUT, MODE, on_a_terminal, run, wait_until
 
 REPLAY = os.path.join(CHECKOUT, "tools", "replay")
 LOST = "lost"  # an answer that never comes: the connection closes instead
@@ -136,6 +137,17 @@ def test_every_line_is_sent_once(door, write, tmp_path):
 
     counts, _ = replay(one, write(lines))
     assert counts["duplicates"] == 1234
+
+
+def test_progress_is_for_terminals(door, write):
+    """How far it is, at a door that takes its time; nothing of it in a file."""
+    def slow(number, lines):
+        time.sleep(0.15)
+
+    path = write(events(12))
+    seen = on_a_terminal(command(door(slow), path, "--batch", "1"), env=environment())
+    assert re.search(r"\[#+\.*\] +[0-9]+ %", seen), seen
+    assert "[#" not in run(command(door(), path), env=environment()).stderr
 
 
 def test_conflicts_and_dead_letters(door, write, tmp_path):

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from etlstack import drain
-from events import PROPERTY, TYPE_A, confirmed, ident, inventory, item, reservation
+from events import CROCKFORD, PROPERTY, TYPE_A, confirmed, ident, inventory, item, reservation
 from harness import wait_until
 
 
@@ -167,6 +167,11 @@ def test_what_is_said(etl, house):
         assert payload["dateRange"]["to"] == str(today - dt.timedelta(1)) and payload["asOf"]
         assert event_id.startswith("evt_") and len(event_id) == 30
     assert len({event_id for event_id, _ in events}) == 5
+    # an id is the hash of what the event says, and nothing else: read again from what was published
+    for event_id, digest in etl.query(
+            "select envelope::jsonb ->> 'id', encode(sha256(convert_to(tenant_id || (envelope::jsonb -> 'payload')::text, 'UTF8')), 'hex')"
+            " from analytics_run.outbox where ordering_key = $1 and subject = 'melmastoon.analytics.metric.computed.v1'", house):
+        assert event_id[-16:] == "".join(CROCKFORD[byte & 31] for byte in bytes.fromhex(digest)[:16])
 
 
 def test_small_groups_are_left_out(etl, house):
@@ -193,7 +198,7 @@ def test_nothing_is_said_twice_and_a_change_is_said(etl, house):
     assert not {i for i, _ in new} & {i for i, _ in before}
     rows = House(etl, house, told_on(new))
     assert [p["rows"] for _, p in new if p["signal"] == "day_of_week"] == [rows.expected("day_of_week")[0]]
-    # what had been said before is said again when it is true again
+    # what had been said before is said again when it is true again: as of a later time, so under another id
     etl.send([reservation("cancelled", f"{TODAY}T00:00", ident("rsv", house, "late"))], house)
     drain(etl, signals="")
     compute(etl, house, signals="channel_mix")

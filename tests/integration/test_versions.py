@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import threading
 
@@ -11,7 +12,7 @@ import pytest
 import pgcluster
 from etlstack import drain, started
 from events import confirmed, event, ident, item, money, reservation
-from harness import BIN, wait_until
+from harness import BIN, on_a_terminal, wait_until
 from hotels import hotel_group
 
 PROJECTIONS = ("fact_reservation", "fact_payment", "dim_room", "dim_tenant", "fact_housekeeping_task", "dim_fx",
@@ -245,3 +246,17 @@ def test_what_is_made_of_it_is_made_again(etl, tenant):
     (("--projection",), "needs a value")))
 def test_bad_words(etl, words, says):
     assert says in etl.oneshot("backfill", *words, check=64).stderr
+
+
+def test_progress_and_an_estimate_are_for_terminals(etl, tenant):
+    """The plan says rows, as the statistics have them, and seconds before it begins; the bar goes on from there."""
+    for table in ("dim_property", "dim_room_type", "dim_room"):
+        etl.query(f"analyze analytics_curated.{table}_v{versions(etl, table)[0][0]}")
+    words = ["backfill", "--projection", "fact_inventory_day", "--hold"]
+    seen = on_a_terminal([os.path.join(BIN, "etld"), "-c", etl.path("etc", "etld.conf"), "-o", "hint_listen=", "-o", "bus_listen=",
+                          "-o", "unit_events=1", "-o", "backfill_pause=100ms", *words])
+    assert "backfill planned" in seen and re.search(r"rows=?[\": ]+[1-9]", seen) and re.search(r"seconds=?[\": ]+[0-9]", seen), seen
+    assert re.search(r"\[#*\.*\] +[0-9]+ %  [0-9]+ keys  [0-9]+ rows  [0-9]+ of [0-9]+ tenants", seen), seen
+    drop(etl, "fact_inventory_day")
+    assert " tenants" not in etl.oneshot(*words).stderr
+    drop(etl, "fact_inventory_day")

@@ -104,11 +104,13 @@ def simulated_hotels(etl):
 
 @pytest.mark.parametrize("workers", (2, 4, 8))
 def test_any_number_of_workers_makes_the_same(etl, hotels, workers):
-    """Of two processes; and beside a session that has read everything and never ends its transaction."""
+    """Of two processes; and beside a session that has read everything, has a transaction id, so that
+    nobody's horizon passes it, and never ends its transaction."""
     tenants, expected = hotels
     etl.forget(tenants)
     with pgcluster.Conn(etl.env["DATABASE_URL"]) as idle, contextlib.ExitStack() as running:
         idle.query("begin isolation level repeatable read")
+        idle.query("select pg_current_xact_id()")
         for table in ("analytics_run.delta", "analytics_run.touched", "analytics_run.table_state", "analytics_curated.fact_reservation",
                       "events_raw.event"):
             idle.query(f"select count(*) from {table}")

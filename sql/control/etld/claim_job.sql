@@ -1,5 +1,5 @@
 -- Takes the job that has been due longest, of the kinds that this worker can do, opens a run of it and
--- leases both to this worker.
+-- leases both to this worker. Forecasts, of which a producer may send thousands, come behind all others.
 -- $1 worker text
 -- $2 lease interval
 -- $3 kinds text[]
@@ -11,7 +11,7 @@ with due as (
 	select job_id
 	from analytics.etl_jobs
 	where state = 'queued' and run_after <= now() and kind = any ($3::text[])
-	order by run_after, job_id
+	order by kind = 'forecast', run_after, job_id
 	limit 1
 	for update skip locked
 ), claimed as (

@@ -1,5 +1,6 @@
 -- The rows of every table (from the profiles) against the rows its events call for, or the table it is
--- derived from; a history by what its changes add up to. Left out: tables with dirty cells, and whatever
+-- derived from; a history by what its changes add up to, the funnel by its hand-offs (what went on without
+-- one is a row for each session and property, of events that name neither). Left out: tables with dirty cells, and whatever
 -- is still to be applied.
 -- $1 tenants text[]
 -- rows: (table_name, column_name null, tenant_id, observed numeric, expected numeric)
@@ -113,10 +114,22 @@ with tenant as (
               from analytics_curated.fact_room_night f
              where f.tenant_id = t.tenant_id and f.state in ('on_books', 'in_house', 'stayed'))
       from tenant t
+     union all
+    select 'fact_funnel', t.tenant_id,
+           (select count(distinct e.handoff_id)
+              from analytics_curated.event_funnel e
+             where e.owner_id = t.tenant_id and e.handoff_id is not null
+               and (e.tenant_id = t.tenant_id
+                    or exists (
+                       select from analytics_curated.dim_property p
+                        where p.tenant_id = t.tenant_id and p.property_id = e.property_id)))
+      from tenant t
 )
 select x.table_name, null::text as column_name, x.tenant_id,
-       coalesce(sum(case x.table_name when 'fact_room_night_history' then (p.stats ->> 'rooms')::numeric else p.rows end), 0)
-           as observed, x.rows::numeric as expected
+       coalesce(sum(case x.table_name
+           when 'fact_room_night_history' then (p.stats ->> 'rooms')::numeric
+           when 'fact_funnel' then (p.stats ->> 'handoffs')::numeric
+           else p.rows end), 0) as observed, x.rows::numeric as expected
   from expected x
   left join analytics_run.profile p
     on p.tenant_id = x.tenant_id and p.table_name = x.table_name

@@ -18,7 +18,8 @@ with mark as (
       from taken t
 ), counted as (
     select c.tenant_id, c.day, count(f.tenant_id) as rows,
-           '{}'::jsonb as nulls
+           pg_catalog.jsonb_build_object(
+               'occurred_at', count(f.tenant_id) filter (where f.occurred_at is null)) as nulls
       from cell c
       left join analytics_curated.fact_audit_event f
         on f.tenant_id = c.tenant_id

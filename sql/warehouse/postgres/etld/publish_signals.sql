@@ -1,5 +1,6 @@
 -- Says what a signal has found, as melmastoon.analytics.metric.computed.v1, of every property of which
--- it says something else than the last time. The id of an event follows from what it says.
+-- it says something else than the last time. The id of an event is the hash of what it says, its asOf
+-- included, behind the time of that: a ULID.
 -- $1 tenant text
 -- $2 signal text
 -- $3 signal_version integer
@@ -22,14 +23,14 @@ with content as (
 		where tenant_id = $1::text and table_name in ('fact_reservation', 'fact_room_night', 'fact_room_night_history',
 			'fact_inventory_day')) s
 ), found as (
-	select property_id, as_of, payload,
+	select property_id, as_of, told,
 		sha256(convert_to($1::text || payload::text, 'UTF8')) as content_hash,
-		-- a ULID whose time is that of the data and whose rest is the hash
 		'evt_' || analytics_run.ulid_floor(as_of) || (
 			select string_agg(substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', (get_byte(h.digest, i) & 31) + 1, 1), '' order by i)
-			from (select sha256(convert_to($1::text || payload::text || as_of::text, 'UTF8')) as digest offset 0) h,
+			from (select sha256(convert_to($1::text || told::text, 'UTF8')) as digest offset 0) h,
 				generate_series(0, 15) i) as event_id
 	from content
+	cross join lateral (select payload || jsonb_build_object('asOf', analytics_run.wire_time(as_of)) as told) t
 ), kept as (
 	insert into analytics_run.signal as s (tenant_id, signal, property_id, content_hash, event_id)
 	select $1::text, $2::text, property_id, content_hash, event_id
@@ -43,7 +44,7 @@ with content as (
 	insert into analytics_run.outbox (ordering_key, subject, tenant_id, envelope, event_id)
 	select $1::text, 'melmastoon.analytics.metric.computed.v1', $1::text, (analytics_run.envelope(
 			'melmastoon.analytics.metric.computed.v1', now(), $1::text, $1::text, 'cor_' || substr(event_id, 5), $8::text,
-			payload || jsonb_build_object('asOf', analytics_run.wire_time(as_of)))::jsonb
+			told)::jsonb
 		|| jsonb_build_object('id', event_id))::text, event_id
 	from found
 	where property_id in (select property_id from kept)
