@@ -1,5 +1,5 @@
 /*
- * Which task of a Cloud Run Job this process is, as its environment says (CLOUD_RUN_TASK_INDEX of
+ * L1: which task of a Cloud Run Job this process is, as its environment says (CLOUD_RUN_TASK_INDEX of
  * CLOUD_RUN_TASK_COUNT, CLOUD_RUN_TASK_ATTEMPT): elsewhere the only one, at its first attempt.
  */
 #ifndef COMMON_JOBTASK_H
