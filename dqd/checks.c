@@ -3,9 +3,9 @@
 
 #include <math.h>
 
-#include "common/num.h"
-#include "common/pgconn.h"
-#include "common/xalloc.h"
+#include "common/base/num.h"
+#include "common/base/xalloc.h"
+#include "common/pg/pgconn.h"
 #include "sql_gen.h"
 
 /* Rows of a table against those that its events, or the table it is derived from, call for. */

@@ -7,9 +7,9 @@
 #ifndef DQD_CHECKS_H
 #define DQD_CHECKS_H
 
-#include "common/arena.h"
-#include "common/err.h"
-#include "common/sqlstmt.h"
+#include "common/base/arena.h"
+#include "common/base/err.h"
+#include "common/pg/sqlstmt.h"
 
 struct pgresult;
 

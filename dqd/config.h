@@ -2,7 +2,7 @@
 #ifndef DQD_CONFIG_H
 #define DQD_CONFIG_H
 
-#include "common/conf.h"
+#include "common/daemon/conf.h"
 
 struct dqd_config {
 #define KEY CONF_MEMBER

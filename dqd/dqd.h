@@ -2,11 +2,11 @@
 #ifndef DQD_DQD_H
 #define DQD_DQD_H
 
-#include "common/daemon.h"
-#include "common/httpd.h"
-#include "common/pgpool.h"
-#include "common/schema.h"
-#include "common/zsock.h"
+#include "common/daemon/daemon.h"
+#include "common/http/httpd.h"
+#include "common/net/zsock.h"
+#include "common/pg/pgpool.h"
+#include "common/pg/schema.h"
 #include "dqd/config.h"
 #include "dqd/inspector.h"
 #include "dqd/profiler.h"

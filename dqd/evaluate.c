@@ -1,13 +1,13 @@
 /* One evaluation as a chain of steps; see evaluate.h. */
 #include "dqd/evaluate.h"
 
-#include "common/arena.h"
-#include "common/json.h"
-#include "common/log.h"
-#include "common/num.h"
-#include "common/outbox.h"
-#include "common/ulid.h"
-#include "common/xalloc.h"
+#include "common/base/arena.h"
+#include "common/base/json.h"
+#include "common/base/num.h"
+#include "common/base/ulid.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/log.h"
+#include "common/pg/outbox.h"
 #include "dqd/checks.h"
 #include "sql_gen.h"
 

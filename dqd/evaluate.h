@@ -7,7 +7,7 @@
 #ifndef DQD_EVALUATE_H
 #define DQD_EVALUATE_H
 
-#include "common/pgpool.h"
+#include "common/pg/pgpool.h"
 
 struct evaluation;
 

@@ -5,10 +5,10 @@
  */
 #include "dqd/inspector.h"
 
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/metrics.h"
-#include "common/xalloc.h"
+#include "common/base/clock.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/log.h"
+#include "common/daemon/metrics.h"
 #include "sql_gen.h"
 
 #define INSPECTOR_MAGIC OBJ_MAGIC('i')

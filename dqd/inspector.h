@@ -6,7 +6,7 @@
 #ifndef DQD_INSPECTOR_H
 #define DQD_INSPECTOR_H
 
-#include "common/daemon.h"
+#include "common/daemon/daemon.h"
 #include "dqd/config.h"
 #include "dqd/evaluate.h"
 #include "dqd/profiler.h"

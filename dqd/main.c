@@ -7,8 +7,8 @@
  */
 #include <errno.h>
 
-#include "common/log.h"
-#include "common/jobtask.h"
+#include "common/daemon/jobtask.h"
+#include "common/daemon/log.h"
 #include "dqd/dqd.h"
 #include "sql_gen.h"
 

@@ -1,8 +1,8 @@
 /* Counting dirty profile cells, table by table; see profiler.h. */
 #include "dqd/profiler.h"
 
-#include "common/metrics.h"
-#include "common/xalloc.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/metrics.h"
 #include "sql_gen.h"
 
 #define PROFILER_MAGIC     OBJ_MAGIC('p')

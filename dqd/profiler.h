@@ -5,7 +5,7 @@
 #ifndef DQD_PROFILER_H
 #define DQD_PROFILER_H
 
-#include "common/pgpool.h"
+#include "common/pg/pgpool.h"
 
 struct profiler;
 

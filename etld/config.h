@@ -2,7 +2,7 @@
 #ifndef ETLD_CONFIG_H
 #define ETLD_CONFIG_H
 
-#include "common/conf.h"
+#include "common/daemon/conf.h"
 
 struct etld_config {
 #define KEY CONF_MEMBER

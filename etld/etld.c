@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "common/log.h"
+#include "common/daemon/log.h"
 #include "sql_gen.h"
 
 /* No statement of etld may outlive its unit's limit by much, whatever happens to this process. */

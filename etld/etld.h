@@ -2,20 +2,20 @@
 #ifndef ETLD_ETLD_H
 #define ETLD_ETLD_H
 
-#include "common/daemon.h"
-#include "common/httpd.h"
-#include "common/pgpool.h"
-#include "common/schema.h"
-#include "common/sign.h"
+#include "common/auth/sign.h"
+#include "common/daemon/daemon.h"
+#include "common/http/httpd.h"
+#include "common/pg/pgpool.h"
+#include "common/pg/schema.h"
 #include "etld/config.h"
-#include "etld/control.h"
-#include "etld/jobs.h"
 #include "etld/janitor.h"
-#include "etld/publish.h"
-#include "etld/relay.h"
-#include "etld/retention.h"
-#include "etld/scheduler.h"
-#include "etld/signals.h"
+#include "etld/job/control.h"
+#include "etld/job/jobs.h"
+#include "etld/job/signals.h"
+#include "etld/life/retention.h"
+#include "etld/outbox/relay.h"
+#include "etld/stream/publish.h"
+#include "etld/stream/scheduler.h"
 
 struct etld {
 	struct daemon *daemon;

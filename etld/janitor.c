@@ -1,9 +1,9 @@
 /* Periodic work as a table of chores; see janitor.h. */
 #include "etld/janitor.h"
 
-#include "common/log.h"
-#include "common/metrics.h"
-#include "common/xalloc.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/log.h"
+#include "common/daemon/metrics.h"
 #include "sql_gen.h"
 
 #define CHORE_TIMEOUT_MS 60000

@@ -6,8 +6,8 @@
 #ifndef ETLD_JANITOR_H
 #define ETLD_JANITOR_H
 
-#include "common/daemon.h"
-#include "common/pgpool.h"
+#include "common/daemon/daemon.h"
+#include "common/pg/pgpool.h"
 
 struct janitor;
 

@@ -10,7 +10,7 @@
  * control.c (events that become jobs), errand.c (what jobs do), relay.c (the outbox), janitor.c,
  * retention.c, migrate.c, run.c, backfill.c, status.c, outbox_command.c, life_command.c.
  */
-#include "common/log.h"
+#include "common/daemon/log.h"
 #include "etld/etld.h"
 #include "etld/migrate.h"
 

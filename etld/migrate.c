@@ -11,10 +11,10 @@
 
 #include <errno.h>
 
-#include "common/arena.h"
-#include "common/hash.h"
-#include "common/log.h"
-#include "common/pgconn.h"
+#include "common/base/arena.h"
+#include "common/base/hash.h"
+#include "common/daemon/log.h"
+#include "common/pg/pgconn.h"
 #include "etld/config.h"
 #include "sql_gen.h"
 

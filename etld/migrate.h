@@ -6,7 +6,7 @@
 #ifndef ETLD_MIGRATE_H
 #define ETLD_MIGRATE_H
 
-#include "common/daemon.h"
+#include "common/daemon/daemon.h"
 
 int migrate_start(struct daemon *d, void *state, int argc, char **argv, struct err *e) MUST_CHECK;
 

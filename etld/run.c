@@ -5,10 +5,10 @@
  */
 #include <errno.h>
 
-#include "common/log.h"
-#include "common/progress.h"
-#include "common/jobtask.h"
-#include "common/ulid.h"
+#include "common/base/progress.h"
+#include "common/base/ulid.h"
+#include "common/daemon/jobtask.h"
+#include "common/daemon/log.h"
 #include "etld/etld.h"
 #include "sql_gen.h"
 

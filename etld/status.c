@@ -4,10 +4,10 @@
  */
 #include <errno.h>
 
-#include "common/json.h"
-#include "common/log.h"
-#include "etld/errand.h"
+#include "common/base/json.h"
+#include "common/daemon/log.h"
 #include "etld/etld.h"
+#include "etld/job/errand.h"
 #include "sql_gen.h"
 
 #define STATUS_TIMEOUT_MS 10000

@@ -2,7 +2,7 @@
 #ifndef INGESTD_CONFIG_H
 #define INGESTD_CONFIG_H
 
-#include "common/conf.h"
+#include "common/daemon/conf.h"
 
 struct ingestd_config {
 #define KEY CONF_MEMBER

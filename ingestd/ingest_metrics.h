@@ -5,9 +5,9 @@
 #ifndef INGESTD_INGEST_METRICS_H
 #define INGESTD_INGEST_METRICS_H
 
-#include "common/metrics.h"
-#include "ingestd/batch.h"
-#include "ingestd/landing.h"
+#include "common/daemon/metrics.h"
+#include "ingestd/landing/batch.h"
+#include "ingestd/landing/landing.h"
 
 struct ingest_metrics {
 	struct metric_family *events, *dead_letters;

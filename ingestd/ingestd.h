@@ -2,19 +2,19 @@
 #ifndef INGESTD_INGESTD_H
 #define INGESTD_INGESTD_H
 
-#include "common/daemon.h"
-#include "common/httpd.h"
-#include "common/pgpool.h"
-#include "common/schema.h"
-#include "common/zsock.h"
-#include "ingestd/batcher.h"
-#include "ingestd/callers.h"
+#include "common/daemon/daemon.h"
+#include "common/http/httpd.h"
+#include "common/net/zsock.h"
+#include "common/pg/pgpool.h"
+#include "common/pg/schema.h"
 #include "ingestd/config.h"
-#include "ingestd/doors.h"
-#include "ingestd/intake.h"
-#include "ingestd/puller.h"
-#include "ingestd/shapes.h"
-#include "ingestd/zdoor.h"
+#include "ingestd/door/callers.h"
+#include "ingestd/door/doors.h"
+#include "ingestd/door/intake.h"
+#include "ingestd/door/puller.h"
+#include "ingestd/door/zdoor.h"
+#include "ingestd/landing/batcher.h"
+#include "ingestd/landing/shapes.h"
 
 struct ingestd {
 	struct daemon *daemon;

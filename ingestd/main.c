@@ -2,15 +2,13 @@
  * ingestd: the bus boundary. Takes platform events in any of their shapes, makes them durable in
  * events_raw.event, and only then acknowledges them.
  *
- * This file is wiring only:
- *
- *   doors.c (HTTP), zdoor.c (ZeroMQ), puller.c (Pub/Sub) ─▶ intake.c ─▶ batcher.c ─▶ landing.c ─▶
- * Postgres │ envelope.c, scan.c: what an event says
+ * This file is wiring only: door/ (HTTP, ZeroMQ, Pub/Sub) -> reading/ (what an event says) ->
+ * landing/ (one transaction a batch) -> Postgres.
  */
-#include "common/log.h"
-#include "ingestd/dead_letter_command.h"
+#include "common/daemon/log.h"
+#include "ingestd/door/load.h"
 #include "ingestd/ingestd.h"
-#include "ingestd/load.h"
+#include "ingestd/letter/dead_letter_command.h"
 #include "sql_gen.h"
 
 static void on_schema(void *arg)

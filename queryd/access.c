@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "common/jwks.h"
-#include "common/log.h"
+#include "common/auth/jwks.h"
+#include "common/daemon/log.h"
 #include "queryd/embed.h"
 
 /* A request that waits until its tenant is known. */

@@ -10,7 +10,7 @@
 #ifndef QUERYD_ACCESS_H
 #define QUERYD_ACCESS_H
 
-#include "common/httpd.h"
+#include "common/http/httpd.h"
 #include "queryd/principal.h"
 #include "queryd/queryd.h"
 

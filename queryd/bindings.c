@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "common/hash.h"
-#include "common/log.h"
-#include "queryd/tenant/query.h"
+#include "common/base/hash.h"
+#include "common/daemon/log.h"
 #include "queryd/queryd.h"
+#include "queryd/tenant/query.h"
 #include "sql_gen.h"
 
 #define LIMIT_MS   10000

@@ -10,7 +10,7 @@
 #ifndef QUERYD_BINDINGS_H
 #define QUERYD_BINDINGS_H
 
-#include "common/daemon.h"
+#include "common/daemon/daemon.h"
 
 int bindings_looker(struct daemon *d, void *state, int argc, char **argv, struct err *e);
 int bindings_access(struct daemon *d, void *state, int argc, char **argv, struct err *e);

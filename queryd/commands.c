@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "common/log.h"
+#include "common/daemon/log.h"
 #include "queryd/metric/definition.h"
 #include "queryd/queryd.h"
 #include "sql_gen.h"

@@ -9,7 +9,7 @@
 #ifndef QUERYD_COMMANDS_H
 #define QUERYD_COMMANDS_H
 
-#include "common/daemon.h"
+#include "common/daemon/daemon.h"
 
 int commands_metrics(struct daemon *d, void *state, int argc, char **argv, struct err *e);
 int commands_explain(struct daemon *d, void *state, int argc, char **argv, struct err *e);

@@ -2,7 +2,7 @@
 #ifndef QUERYD_CONFIG_H
 #define QUERYD_CONFIG_H
 
-#include "common/conf.h"
+#include "common/daemon/conf.h"
 
 struct queryd_config {
 #define KEY CONF_MEMBER

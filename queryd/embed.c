@@ -3,9 +3,9 @@
 
 #include <errno.h>
 
-#include "common/clock.h"
-#include "common/hash.h"
-#include "common/jwt.h"
+#include "common/auth/jwt.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
 
 /* base64url of {"alg":"HS256","typ":"embed+jwt"} */
 #define HEADER     "eyJhbGciOiJIUzI1NiIsInR5cCI6ImVtYmVkK2p3dCJ9"

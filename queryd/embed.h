@@ -9,7 +9,7 @@
 #ifndef QUERYD_EMBED_H
 #define QUERYD_EMBED_H
 
-#include "common/arena.h"
+#include "common/base/arena.h"
 #include "queryd/principal.h"
 
 /* The token of the claims, in the arena. The same claims give the same token. */

@@ -7,12 +7,12 @@
  *
  * This file is wiring only; queryd.c says what there is.
  */
-#include "common/httpd.h"
+#include "common/http/httpd.h"
 #include "queryd/access.h"
 #include "queryd/bindings.h"
 #include "queryd/commands.h"
-#include "queryd/queryd.h"
 #include "queryd/compute/request.h"
+#include "queryd/queryd.h"
 #include "queryd/routes.h"
 
 static int start(struct daemon *d, void *state, struct err *e)

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "common/ulid.h"
-#include "common/xalloc.h"
+#include "common/base/ulid.h"
+#include "common/base/xalloc.h"
 #include "queryd/property_id.h"
 
 #define TENANT_PREFIX "tnt_"

@@ -6,7 +6,7 @@
 #ifndef QUERYD_PRINCIPAL_H
 #define QUERYD_PRINCIPAL_H
 
-#include "common/json.h"
+#include "common/base/json.h"
 
 enum permission {
 	PERMISSION_VIEWER = 1 << 0,

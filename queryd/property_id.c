@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "common/ulid.h"
+#include "common/base/ulid.h"
 
 #define CANONICAL_PREFIX "ppt_"
 

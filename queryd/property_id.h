@@ -6,7 +6,7 @@
 #ifndef QUERYD_PROPERTY_ID_H
 #define QUERYD_PROPERTY_ID_H
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 #define PROPERTY_ID_MAX 120
 

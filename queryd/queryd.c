@@ -8,16 +8,16 @@
 
 #include <errno.h>
 
-#include "common/httpd.h"
-#include "common/jwks.h"
-#include "common/log.h"
-#include "common/oidc.h"
-#include "common/zsock.h"
+#include "common/auth/jwks.h"
+#include "common/auth/oidc.h"
+#include "common/daemon/log.h"
+#include "common/http/httpd.h"
+#include "common/net/zsock.h"
 #include "queryd/access.h"
 #include "queryd/adhoc/adhoc.h"
-#include "queryd/cost/budget.h"
 #include "queryd/compute/compute.h"
 #include "queryd/compute/recall.h"
+#include "queryd/cost/budget.h"
 #include "queryd/cost/cost.h"
 #include "queryd/document/courier.h"
 #include "queryd/routes.h"

@@ -2,12 +2,12 @@
 #ifndef QUERYD_QUERYD_H
 #define QUERYD_QUERYD_H
 
-#include "common/daemon.h"
-#include "common/pgpool.h"
-#include "common/schema.h"
-#include "queryd/tenant/cache.h"
+#include "common/daemon/daemon.h"
+#include "common/pg/pgpool.h"
+#include "common/pg/schema.h"
 #include "queryd/config.h"
 #include "queryd/metric/registry.h"
+#include "queryd/tenant/cache.h"
 #include "queryd/tenant/tenants.h"
 #include "queryd/tenant/watch.h"
 

@@ -4,23 +4,23 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "queryd/cost/budget.h"
 #include "queryd/api/catalog.h"
-#include "queryd/document/checks.h"
-#include "queryd/document/dashboards.h"
 #include "queryd/api/explain.h"
 #include "queryd/api/openapi.h"
 #include "queryd/api/publish.h"
 #include "queryd/api/records.h"
 #include "queryd/api/refresh.h"
+#include "queryd/api/structured.h"
+#include "queryd/cost/budget.h"
+#include "queryd/document/checks.h"
+#include "queryd/document/dashboards.h"
 #include "queryd/document/saved.h"
 #include "queryd/document/share.h"
 #include "queryd/document/snapshot.h"
-#include "queryd/sync/pull.h"
-#include "queryd/sync/scheduler_door.h"
-#include "queryd/api/structured.h"
 #include "queryd/document/widget_data.h"
 #include "queryd/document/widgets.h"
+#include "queryd/sync/pull.h"
+#include "queryd/sync/scheduler_door.h"
 
 #define API "/api/v1/analytics"
 #define GET(path)                                   \

@@ -66,7 +66,7 @@ function flush_file(    n, part, stem, daemon)
 }
 
 BEGIN {
-	print "/* Generated from sql/ by sql/embed.awk. */\n#ifndef SQL_GEN_H\n#define SQL_GEN_H\n#include \"common/sqlstmt.h\"\n" > header
+	print "/* Generated from sql/ by sql/embed.awk. */\n#ifndef SQL_GEN_H\n#define SQL_GEN_H\n#include \"common/pg/sqlstmt.h\"\n" > header
 	print "/* Generated from sql/ by sql/embed.awk. */\n#include \"sql_gen.h\"\n" > source
 }
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <sysexits.h>
 
-#include "common/xalloc.h"
+#include "common/base/xalloc.h"
 #include "tools/sim/activity.h"
 #include "tools/sim/emit.h"
 #include "tools/sim/plan.h"

@@ -17,11 +17,11 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "common/backoff.h"
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/strbuf.h"
-#include "common/xalloc.h"
+#include "common/base/backoff.h"
+#include "common/base/clock.h"
+#include "common/base/json.h"
+#include "common/base/strbuf.h"
+#include "common/base/xalloc.h"
 #include "tools/replay_http.h"
 #include "tools/replay_ids.h"
 #include "tools/replay_input.h"

@@ -5,8 +5,8 @@
 
 #include <curl/curl.h>
 
-#include "common/strbuf.h"
-#include "common/xalloc.h"
+#include "common/base/strbuf.h"
+#include "common/base/xalloc.h"
 
 /* An answer names each bad event: below 100 bytes apiece, for the largest batch. */
 #define ANSWER_MAX        ((size_t)16 << 20)

@@ -5,7 +5,7 @@
 #ifndef TOOLS_REPLAY_HTTP_H
 #define TOOLS_REPLAY_HTTP_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 struct replay_http;
 

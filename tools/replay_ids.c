@@ -4,9 +4,9 @@
 
 #include <errno.h>
 
-#include "common/hash.h"
-#include "common/json.h"
-#include "common/xalloc.h"
+#include "common/base/hash.h"
+#include "common/base/json.h"
+#include "common/base/xalloc.h"
 
 /* --- finding it */
 

@@ -4,8 +4,8 @@
 #ifndef TOOLS_REPLAY_IDS_H
 #define TOOLS_REPLAY_IDS_H
 
-#include "common/err.h"
-#include "common/strbuf.h"
+#include "common/base/err.h"
+#include "common/base/strbuf.h"
 
 /*
  * Puts into `out` (emptied first) the id that ingestd takes for the event: the first of top-level

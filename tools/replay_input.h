@@ -5,7 +5,7 @@
 #ifndef TOOLS_REPLAY_INPUT_H
 #define TOOLS_REPLAY_INPUT_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 /* A longer line fits no request body (ingestd takes 32 MiB). */
 #define REPLAY_LINE_MAX ((size_t)24 << 20)

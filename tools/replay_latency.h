@@ -4,7 +4,7 @@
 #ifndef TOOLS_REPLAY_LATENCY_H
 #define TOOLS_REPLAY_LATENCY_H
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 enum { LATENCY_STEPS = 32, LATENCY_OCTAVES = 32 };
 

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <getopt.h>
 
-#include "common/err.h"
-#include "common/num.h"
+#include "common/base/err.h"
+#include "common/base/num.h"
 
 enum { EXIT_USAGE = 64 };
 enum { BATCHES_PER_SECOND = 20 }; /* under --rate, so that the flow is even */

@@ -4,7 +4,7 @@
 #ifndef TOOLS_REPLAY_OPTIONS_H
 #define TOOLS_REPLAY_OPTIONS_H
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 struct replay_options {
 	const char *file, *url, *token; /* file "-": standard input */

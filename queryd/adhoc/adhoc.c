@@ -7,17 +7,17 @@
 
 #include <sys/queue.h>
 
-#include "common/clock.h"
-#include "common/hash.h"
-#include "common/log.h"
-#include "common/metrics.h"
-#include "common/xalloc.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/log.h"
+#include "common/daemon/metrics.h"
 #include "queryd/adhoc/adhoc_refusal.h"
 #include "queryd/adhoc/adhoc_result.h"
+#include "queryd/adhoc/gate.h"
 #include "queryd/compute/answer.h"
 #include "queryd/cost/budget.h"
 #include "queryd/cost/cost.h"
-#include "queryd/adhoc/gate.h"
 #include "queryd/document/snapshot.h"
 #include "queryd/tenant/state.h"
 #include "sql_gen.h"

@@ -5,8 +5,8 @@
 #ifndef QUERYD_ADHOC_ADHOC_REFUSAL_H
 #define QUERYD_ADHOC_ADHOC_REFUSAL_H
 
-#include "common/err.h"
-#include "common/problem.h"
+#include "common/base/err.h"
+#include "common/http/problem.h"
 
 enum problem_code adhoc_refusal(const struct err *e, const char **ret_detail);
 

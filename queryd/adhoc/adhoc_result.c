@@ -1,7 +1,7 @@
 /* Rows as JSON; see adhoc_result.h. */
 #include "queryd/adhoc/adhoc_result.h"
 
-#include "common/num.h"
+#include "common/base/num.h"
 
 #define EXACT_MAX (INT64_C(1) << 53)
 

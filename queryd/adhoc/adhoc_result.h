@@ -5,8 +5,8 @@
 #ifndef QUERYD_ADHOC_ADHOC_RESULT_H
 #define QUERYD_ADHOC_ADHOC_RESULT_H
 
-#include "common/json.h"
-#include "common/pgconn.h"
+#include "common/base/json.h"
+#include "common/pg/pgconn.h"
 
 /* A name that two columns have, or NULL: rows are objects, so each needs its own. */
 const char *adhoc_result_twice(const struct pgresult *r, size_t i);

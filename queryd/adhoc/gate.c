@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <pg_query.h>
 
-#include "common/clock.h"
-#include "common/utf8.h"
+#include "common/base/clock.h"
+#include "common/base/utf8.h"
 #include "queryd/adhoc/gate_reads.h"
 #include "queryd/adhoc/gate_walk.h"
 

@@ -2,7 +2,7 @@
 #ifndef QUERYD_ADHOC_GATE_BIND_H
 #define QUERYD_ADHOC_GATE_BIND_H
 
-#include "common/strbuf.h"
+#include "common/base/strbuf.h"
 #include "queryd/adhoc/gate_params.h"
 
 /*

@@ -1,8 +1,8 @@
 /* Evaluates what people write for a day; see gate_days.h. */
 #include "queryd/adhoc/gate_days.h"
 
-#include "common/num.h"
-#include "common/timestamp.h"
+#include "common/base/num.h"
+#include "common/base/timestamp.h"
 
 #define SHIFT_MAX 400000 /* days or months: a thousand years */
 #define DATE_LEN  10

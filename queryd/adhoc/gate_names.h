@@ -2,7 +2,7 @@
 #ifndef QUERYD_ADHOC_GATE_NAMES_H
 #define QUERYD_ADHOC_GATE_NAMES_H
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 enum gate_relation {
 #define RELATION(name) GATE_##name,

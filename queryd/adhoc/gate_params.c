@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdarg.h>
 
-#include "common/num.h"
-#include "common/timestamp.h"
+#include "common/base/num.h"
+#include "common/base/timestamp.h"
 
 #define NAME_MAX_LEN 60
 #define VALUE_MAX    ((size_t)8 * 1024)

@@ -5,8 +5,8 @@
 #ifndef QUERYD_ADHOC_GATE_PARAMS_H
 #define QUERYD_ADHOC_GATE_PARAMS_H
 
-#include "common/arena.h"
-#include "common/json.h"
+#include "common/base/arena.h"
+#include "common/base/json.h"
 
 #define GATE_PARAMS_MAX 32
 

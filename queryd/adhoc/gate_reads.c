@@ -1,7 +1,7 @@
 /* Goes through the FROM and WHERE of each SELECT; see gate_reads.h. */
 #include "queryd/adhoc/gate_reads.h"
 
-#include "common/num.h"
+#include "common/base/num.h"
 #include "queryd/adhoc/gate_days.h"
 #include "queryd/adhoc/gate_names.h"
 #include "queryd/adhoc/gate_outside.h"

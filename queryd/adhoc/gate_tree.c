@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "common/xalloc.h"
+#include "common/base/xalloc.h"
 
 #define ROOM_FIRST 512
 

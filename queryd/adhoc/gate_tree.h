@@ -9,7 +9,7 @@
 #ifndef QUERYD_ADHOC_GATE_TREE_H
 #define QUERYD_ADHOC_GATE_TREE_H
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 #define GATE_TREE_DEPTH 500 /* of values in values; who walks it recurses as deep */
 

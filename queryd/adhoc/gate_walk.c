@@ -3,7 +3,7 @@
 
 #include <stdarg.h>
 
-#include "common/num.h"
+#include "common/base/num.h"
 
 /*
  * Planning pulls subqueries up: an expression over a column is copied to wherever that column is

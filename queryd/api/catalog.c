@@ -3,10 +3,10 @@
 
 #include <errno.h>
 
-#include "common/json.h"
-#include "common/log.h"
-#include "common/num.h"
-#include "common/xalloc.h"
+#include "common/base/json.h"
+#include "common/base/num.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/log.h"
 #include "queryd/compute/compute.h"
 #include "sql_gen.h"
 

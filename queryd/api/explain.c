@@ -1,8 +1,8 @@
 /* Explaining a metric; see explain.h. */
 #include "queryd/api/explain.h"
 
-#include "common/hash.h"
-#include "common/num.h"
+#include "common/base/hash.h"
+#include "common/base/num.h"
 #include "queryd/compute/compute.h"
 #include "queryd/compute/run.h"
 #include "queryd/compute/table.h"

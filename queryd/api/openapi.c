@@ -1,8 +1,8 @@
 /* The document; see openapi.h. queryd/embed_json.awk makes it a string. */
 #include "queryd/api/openapi.h"
 
-#include "common/hash.h"
-#include "common/httpd.h"
+#include "common/base/hash.h"
+#include "common/http/httpd.h"
 #include "openapi_gen.h"
 
 #define TAG_LEN (1 + 32 + 1)

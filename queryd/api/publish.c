@@ -1,9 +1,9 @@
 /* Publishing and archiving a tenant's metrics; see publish.h. */
 #include "queryd/api/publish.h"
 
-#include "common/timestamp.h"
-#include "queryd/document/change.h"
+#include "common/base/timestamp.h"
 #include "queryd/compute/compute.h"
+#include "queryd/document/change.h"
 #include "queryd/metric/definition.h"
 #include "sql_gen.h"
 

@@ -1,9 +1,9 @@
 /* Quality results and jobs over HTTP; see records.h. */
 #include "queryd/api/records.h"
 
-#include "common/json.h"
-#include "common/num.h"
-#include "common/ulid.h"
+#include "common/base/json.h"
+#include "common/base/num.h"
+#include "common/base/ulid.h"
 #include "queryd/api/catalog.h"
 #include "queryd/compute/compute.h"
 #include "sql_gen.h"

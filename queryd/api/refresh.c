@@ -1,10 +1,10 @@
 /* Refreshes: the plan as the tenant, then the job as one change; see refresh.h. */
 #include "queryd/api/refresh.h"
 
-#include "queryd/document/body.h"
-#include "queryd/tenant/caller.h"
-#include "queryd/document/change.h"
 #include "queryd/compute/compute.h"
+#include "queryd/document/body.h"
+#include "queryd/document/change.h"
+#include "queryd/tenant/caller.h"
 #include "sql_gen.h"
 
 #define JOBS_PATH "/api/v1/analytics/etl/jobs/"

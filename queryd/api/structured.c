@@ -2,14 +2,14 @@
 #include "queryd/api/structured.h"
 
 #include "queryd/adhoc/adhoc.h"
-#include "queryd/cost/budget.h"
-#include "queryd/tenant/caller.h"
 #include "queryd/compute/compute.h"
-#include "queryd/cost/cost.h"
 #include "queryd/compute/recall.h"
 #include "queryd/compute/result.h"
+#include "queryd/cost/budget.h"
+#include "queryd/cost/cost.h"
 #include "queryd/document/saved.h"
 #include "queryd/document/snapshot.h"
+#include "queryd/tenant/caller.h"
 
 #define DEADLINE_MAX_MS 60000
 

@@ -1,9 +1,9 @@
 /* Results as HTTP answers; see answer.h. */
 #include "queryd/compute/answer.h"
 
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/timestamp.h"
+#include "common/base/clock.h"
+#include "common/base/json.h"
+#include "common/base/timestamp.h"
 
 #define ETAG_MAX  640
 #define STATE_MAX 256 /* bytes that answer_write_state() adds, about */

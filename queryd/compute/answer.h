@@ -5,8 +5,8 @@
 #ifndef QUERYD_COMPUTE_ANSWER_H
 #define QUERYD_COMPUTE_ANSWER_H
 
-#include "common/httpd.h"
-#include "common/json.h"
+#include "common/base/json.h"
+#include "common/http/httpd.h"
 #include "queryd/tenant/tenants.h"
 
 struct answer {

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "common/timestamp.h"
+#include "common/base/timestamp.h"
 
 #define SOLAR_EPOCH_YEAR 1388
 #define SOLAR_EPOCH_DAY  14324 /* 1 Farvardin 1388 = 2009-03-21 */

@@ -8,7 +8,7 @@
 #ifndef QUERYD_COMPUTE_CALENDAR_H
 #define QUERYD_COMPUTE_CALENDAR_H
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 enum granularity {
 	GRANULARITY_NONE, /* the window is one period */

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "common/hash.h"
-#include "common/num.h"
+#include "common/base/hash.h"
+#include "common/base/num.h"
 
 #define SLOTS_FIRST 64
 

@@ -11,9 +11,9 @@
  */
 #include "queryd/compute/compute.h"
 
-#include "common/clock.h"
-#include "common/metrics.h"
-#include "common/xalloc.h"
+#include "common/base/clock.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/metrics.h"
 #include "queryd/compute/cursor.h"
 #include "queryd/compute/job.h"
 #include "queryd/compute/recall.h"

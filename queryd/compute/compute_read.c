@@ -4,10 +4,10 @@
 
 #include <errno.h>
 
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/num.h"
-#include "common/timestamp.h"
+#include "common/base/clock.h"
+#include "common/base/num.h"
+#include "common/base/timestamp.h"
+#include "common/daemon/log.h"
 
 #define STALE_MAX_S 86400
 

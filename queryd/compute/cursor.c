@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "common/hash.h"
-#include "common/strbuf.h"
+#include "common/base/hash.h"
+#include "common/base/strbuf.h"
 
 #define MAC_HEX 32 /* 128 bits */
 

@@ -5,7 +5,7 @@
 #ifndef QUERYD_COMPUTE_CURSOR_H
 #define QUERYD_COMPUTE_CURSOR_H
 
-#include "common/arena.h"
+#include "common/base/arena.h"
 
 const char *cursor_seal(struct slice key, const char *context, struct slice position,
 			struct arena *a) MUST_CHECK;

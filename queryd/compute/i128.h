@@ -5,7 +5,7 @@
 #ifndef QUERYD_COMPUTE_I128_H
 #define QUERYD_COMPUTE_I128_H
 
-#include "common/strbuf.h"
+#include "common/base/strbuf.h"
 
 __extension__ typedef __int128 i128;
 

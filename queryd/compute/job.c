@@ -1,9 +1,9 @@
 /* The end of jobs, and those in flight; see job.h. */
 #include "queryd/compute/job.h"
 
-#include "common/clock.h"
-#include "common/metrics.h"
-#include "common/xalloc.h"
+#include "common/base/clock.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/metrics.h"
 
 /* How old a running job may be for one that does not know the data's version to wait for it. */
 #define SHARE_UNSURE_MS 500

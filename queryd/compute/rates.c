@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "common/pgconn.h"
-#include "common/timestamp.h"
+#include "common/base/timestamp.h"
+#include "common/pg/pgconn.h"
 
 #define RATE_SCALE INT64_C(1000000000000000)
 

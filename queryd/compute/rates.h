@@ -7,8 +7,8 @@
 #ifndef QUERYD_COMPUTE_RATES_H
 #define QUERYD_COMPUTE_RATES_H
 
-#include "common/arena.h"
-#include "common/err.h"
+#include "common/base/arena.h"
+#include "common/base/err.h"
 #include "queryd/compute/i128.h"
 
 struct pgresult;

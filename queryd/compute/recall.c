@@ -4,8 +4,8 @@
  */
 #include "queryd/compute/recall.h"
 
-#include "common/hash.h"
-#include "common/xalloc.h"
+#include "common/base/hash.h"
+#include "common/base/xalloc.h"
 #include "queryd/compute/answer.h"
 #include "queryd/compute/compute.h"
 #include "queryd/tenant/caller.h"

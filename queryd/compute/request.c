@@ -3,7 +3,7 @@
 
 #include <stdarg.h>
 
-#include "common/timestamp.h"
+#include "common/base/timestamp.h"
 
 #define YEAR_OF_WEEKS 364 /* weekdays meet weekdays */
 #define WEEK          7

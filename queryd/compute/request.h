@@ -14,9 +14,9 @@
 #ifndef QUERYD_COMPUTE_REQUEST_H
 #define QUERYD_COMPUTE_REQUEST_H
 
-#include "common/arena.h"
-#include "common/json.h"
-#include "common/problem.h"
+#include "common/base/arena.h"
+#include "common/base/json.h"
+#include "common/http/problem.h"
 #include "queryd/compute/calendar.h"
 #include "queryd/metric/metric.h"
 

@@ -1,8 +1,8 @@
 /* From JSON to a request; see request.h. */
 #include "queryd/compute/reading.h"
 
-#include "common/num.h"
-#include "common/timestamp.h"
+#include "common/base/num.h"
+#include "common/base/timestamp.h"
 
 #define VALUE_MAX    200
 #define VERSION_MAX  1000000

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 
-#include "common/num.h"
-#include "common/timestamp.h"
+#include "common/base/num.h"
+#include "common/base/timestamp.h"
+#include "queryd/compute/rates.h"
 #include "queryd/tenant/query.h"
 #include "queryd/tenant/state.h"
-#include "queryd/compute/rates.h"
 #include "sql_gen.h"
 
 _Static_assert(RUN_STMTS_MAX <= QUERY_STMTS_MAX, "a query of every source");

@@ -6,10 +6,10 @@
 #ifndef QUERYD_COMPUTE_RUN_H
 #define QUERYD_COMPUTE_RUN_H
 
-#include "common/pgconn.h"
+#include "common/pg/pgconn.h"
+#include "queryd/compute/cells.h"
 #include "queryd/cost/reads.h"
 #include "queryd/tenant/cache.h"
-#include "queryd/compute/cells.h"
 
 #define RUN_STMTS_MAX (4 + WINDOWS_MAX * SOURCE_COUNT)
 

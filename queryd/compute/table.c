@@ -1,7 +1,7 @@
 /* Ordering, paging and writing rows; see table.h. */
 #include "queryd/compute/table.h"
 
-#include "common/timestamp.h"
+#include "common/base/timestamp.h"
 #include "queryd/compute/cursor.h"
 
 #define POSITION_MAX 8192

@@ -9,11 +9,11 @@
 #include <errno.h>
 #include <sys/queue.h>
 
-#include "common/clock.h"
-#include "common/hash.h"
-#include "common/log.h"
-#include "common/outbox.h"
-#include "common/xalloc.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/log.h"
+#include "common/pg/outbox.h"
 #include "queryd/tenant/caller.h"
 #include "sql_gen.h"
 

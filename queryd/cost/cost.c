@@ -7,8 +7,8 @@
 
 #include <errno.h>
 
-#include "common/metrics.h"
-#include "common/xalloc.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/metrics.h"
 #include "queryd/cost/budget.h"
 
 #define ADMISSION_MAGIC OBJ_MAGIC('$')

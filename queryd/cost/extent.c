@@ -1,9 +1,9 @@
 /* Known extents, a slot for each hash of a tenant; see extent.h. */
 #include "queryd/cost/extent.h"
 
-#include "common/clock.h"
-#include "common/hash.h"
-#include "common/xalloc.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
+#include "common/base/xalloc.h"
 #include "queryd/tenant/query.h"
 #include "sql_gen.h"
 

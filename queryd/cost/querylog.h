@@ -11,8 +11,8 @@
 #ifndef QUERYD_COST_QUERYLOG_H
 #define QUERYD_COST_QUERYLOG_H
 
-#include "common/daemon.h"
-#include "common/pgpool.h"
+#include "common/daemon/daemon.h"
+#include "common/pg/pgpool.h"
 
 struct querylog;
 struct courier;

@@ -1,8 +1,8 @@
 /* Bodies by tables; see body.h. */
 #include "queryd/document/body.h"
 
-#include "common/num.h"
-#include "common/timestamp.h"
+#include "common/base/num.h"
+#include "common/base/timestamp.h"
 
 static void free_json(void *root)
 {

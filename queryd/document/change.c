@@ -1,11 +1,11 @@
 /* Changes, each in one transaction; see change.h. */
 #include "queryd/document/change.h"
 
-#include "common/hash.h"
-#include "common/outbox.h"
-#include "common/ulid.h"
-#include "queryd/tenant/caller.h"
+#include "common/base/hash.h"
+#include "common/base/ulid.h"
+#include "common/pg/outbox.h"
 #include "queryd/document/courier.h"
+#include "queryd/tenant/caller.h"
 #include "sql_gen.h"
 
 #define UUID_LEN  36

@@ -2,8 +2,8 @@
 #include "queryd/document/checks.h"
 
 #include "queryd/document/body.h"
-#include "queryd/tenant/caller.h"
 #include "queryd/document/change.h"
+#include "queryd/tenant/caller.h"
 #include "sql_gen.h"
 
 #define PREFIX    "dqc"

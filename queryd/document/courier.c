@@ -1,10 +1,10 @@
 /* list_pending_events ─▶ move_events ─▶ forget_pending_events; see courier.h. */
 #include "queryd/document/courier.h"
 
-#include "common/json.h"
-#include "common/log.h"
-#include "common/metrics.h"
-#include "common/xalloc.h"
+#include "common/base/json.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/log.h"
+#include "common/daemon/metrics.h"
 #include "sql_gen.h"
 
 #define COURIER_MAGIC  OBJ_MAGIC('o')

@@ -10,8 +10,8 @@
 #ifndef QUERYD_DOCUMENT_COURIER_H
 #define QUERYD_DOCUMENT_COURIER_H
 
-#include "common/daemon.h"
-#include "common/pgpool.h"
+#include "common/daemon/daemon.h"
+#include "common/pg/pgpool.h"
 
 struct courier;
 

@@ -1,11 +1,11 @@
 /* Dashboards; see dashboards.h. */
 #include "queryd/document/dashboards.h"
 
-#include "common/num.h"
+#include "common/base/num.h"
 #include "queryd/document/body.h"
-#include "queryd/tenant/caller.h"
 #include "queryd/document/change.h"
 #include "queryd/property_id.h"
+#include "queryd/tenant/caller.h"
 #include "sql_gen.h"
 
 #define PATH "/api/v1/analytics/dashboards/"

@@ -1,10 +1,10 @@
 /* Documents and pages of them; see documents.h. */
 #include "queryd/document/documents.h"
 
-#include "common/json.h"
-#include "queryd/tenant/caller.h"
+#include "common/base/json.h"
 #include "queryd/api/catalog.h"
 #include "queryd/compute/cursor.h"
+#include "queryd/tenant/caller.h"
 
 const struct document_absence no_dashboard = {PROBLEM_DASHBOARD_NOT_FOUND,
 					      "There is no such dashboard."};

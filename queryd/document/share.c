@@ -4,8 +4,8 @@
  */
 #include "queryd/document/share.h"
 
-#include "common/clock.h"
-#include "common/timestamp.h"
+#include "common/base/clock.h"
+#include "common/base/timestamp.h"
 #include "queryd/document/body.h"
 #include "queryd/document/change.h"
 #include "queryd/document/dashboards.h"

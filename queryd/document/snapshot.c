@@ -1,10 +1,10 @@
 /* Kept results; see snapshot.h. */
 #include "queryd/document/snapshot.h"
 
-#include "common/hash.h"
-#include "common/ulid.h"
-#include "queryd/tenant/caller.h"
+#include "common/base/hash.h"
+#include "common/base/ulid.h"
 #include "queryd/document/documents.h"
+#include "queryd/tenant/caller.h"
 #include "sql_gen.h"
 
 #define PREFIX   "snp"

@@ -5,18 +5,18 @@
  */
 #include "queryd/document/widget_data.h"
 
-#include "common/clock.h"
-#include "common/hash.h"
-#include "queryd/cost/budget.h"
-#include "queryd/tenant/caller.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
 #include "queryd/compute/compute.h"
 #include "queryd/compute/recall.h"
+#include "queryd/cost/budget.h"
 #include "queryd/document/dashboards.h"
 #include "queryd/document/documents.h"
 #include "queryd/document/widget_form.h"
 #include "queryd/document/widget_kind.h"
 #include "queryd/document/widget_query.h"
 #include "queryd/document/widgets.h"
+#include "queryd/tenant/caller.h"
 #include "sql_gen.h"
 
 #define SIDE_BY_SIDE 4 /* of a tenant's connections, so that others get some too */

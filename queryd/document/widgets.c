@@ -1,12 +1,12 @@
 /* Widgets; see widgets.h. */
 #include "queryd/document/widgets.h"
 
-#include "queryd/document/body.h"
-#include "queryd/tenant/caller.h"
-#include "queryd/document/change.h"
 #include "queryd/compute/compute.h"
+#include "queryd/document/body.h"
+#include "queryd/document/change.h"
 #include "queryd/document/dashboards.h"
 #include "queryd/document/widget_kind.h"
+#include "queryd/tenant/caller.h"
 #include "sql_gen.h"
 
 #define PATH    "/api/v1/analytics/dashboards/"

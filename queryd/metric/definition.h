@@ -11,7 +11,7 @@
 #ifndef QUERYD_METRIC_DEFINITION_H
 #define QUERYD_METRIC_DEFINITION_H
 
-#include "common/hash.h"
+#include "common/base/hash.h"
 #include "queryd/compute/request.h"
 
 struct definition {

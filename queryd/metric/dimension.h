@@ -5,7 +5,7 @@
 #ifndef QUERYD_METRIC_DIMENSION_H
 #define QUERYD_METRIC_DIMENSION_H
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 enum dimension {
 	DIM_PROPERTY,

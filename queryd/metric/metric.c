@@ -3,9 +3,9 @@
 
 #include <errno.h>
 
-#include "common/json.h"
-#include "common/pgconn.h"
-#include "common/xalloc.h"
+#include "common/base/json.h"
+#include "common/base/xalloc.h"
+#include "common/pg/pgconn.h"
 
 #define DEFINITION_MAX 16384
 

@@ -6,8 +6,8 @@
 #ifndef QUERYD_METRIC_METRIC_H
 #define QUERYD_METRIC_METRIC_H
 
-#include "common/arena.h"
-#include "common/err.h"
+#include "common/base/arena.h"
+#include "common/base/err.h"
 #include "queryd/metric/parts.h"
 
 struct pgresult;

@@ -6,7 +6,7 @@
 #ifndef QUERYD_METRIC_PARTS_H
 #define QUERYD_METRIC_PARTS_H
 
-#include "common/sqlstmt.h"
+#include "common/pg/sqlstmt.h"
 #include "queryd/metric/dimension.h"
 
 /* Parameters of every source: from, to, periods, dimensions, then in and out of each dimension; one

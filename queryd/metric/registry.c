@@ -1,8 +1,8 @@
 /* Polling the registry; see registry.h. */
 #include "queryd/metric/registry.h"
 
-#include "common/log.h"
-#include "common/xalloc.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/log.h"
 #include "sql_gen.h"
 
 #define REGISTRY_MAGIC OBJ_MAGIC('r')

@@ -6,8 +6,8 @@
 #ifndef QUERYD_METRIC_REGISTRY_H
 #define QUERYD_METRIC_REGISTRY_H
 
-#include "common/daemon.h"
-#include "common/pgpool.h"
+#include "common/daemon/daemon.h"
+#include "common/pg/pgpool.h"
 #include "queryd/metric/metric.h"
 
 struct projection {

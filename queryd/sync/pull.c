@@ -5,14 +5,14 @@
  */
 #include "queryd/sync/pull.h"
 
-#include "common/clock.h"
-#include "common/hash.h"
-#include "common/num.h"
-#include "common/timestamp.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
+#include "common/base/num.h"
+#include "common/base/timestamp.h"
+#include "queryd/api/catalog.h"
 #include "queryd/compute/compute.h"
 #include "queryd/compute/cursor.h"
 #include "queryd/tenant/caller.h"
-#include "queryd/api/catalog.h"
 #include "sql_gen.h"
 
 #define LIMIT_MS     5000

@@ -7,11 +7,11 @@
 
 #include <errno.h>
 
-#include "common/hash.h"
-#include "common/httpd.h"
-#include "common/log.h"
-#include "common/oidc.h"
-#include "common/ulid.h"
+#include "common/auth/oidc.h"
+#include "common/base/hash.h"
+#include "common/base/ulid.h"
+#include "common/daemon/log.h"
+#include "common/http/httpd.h"
 #include "queryd/compute/compute.h"
 #include "queryd/document/body.h"
 #include "queryd/tenant/caller.h"

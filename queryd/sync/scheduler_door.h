@@ -2,7 +2,7 @@
  * POST /internal/scheduler/etl: Cloud Scheduler and Workflows ask for refreshes.
  *
  * Who: the OIDC token of an account in scheduler_emails, made for scheduler_audience
- * (common/oidc.h). An account that is not listed gets 403; the scheduler's own headers prove
+ * (common/auth/oidc.h). An account that is not listed gets 403; the scheduler's own headers prove
  * nothing.
  *
  * What: {"projections"?, "tenantId"?, "reason"?}. A job refreshes whatever one consumer builds, so

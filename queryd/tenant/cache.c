@@ -1,11 +1,11 @@
 /* Result entries; see cache.h. */
 #include "queryd/tenant/cache.h"
 
-#include "common/clock.h"
-#include "common/dataversion.h"
-#include "common/hash.h"
-#include "common/metrics.h"
-#include "common/xalloc.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/metrics.h"
+#include "common/net/dataversion.h"
 
 #define ENTRY_MAX ((size_t)4 << 20) /* larger results are computed each time */
 

@@ -15,7 +15,7 @@
 #ifndef QUERYD_TENANT_CACHE_H
 #define QUERYD_TENANT_CACHE_H
 
-#include "common/ulid.h"
+#include "common/base/ulid.h"
 #include "queryd/compute/request.h"
 #include "queryd/tenant/shelf.h"
 #include "queryd/tenant/versions.h"

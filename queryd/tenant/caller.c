@@ -1,8 +1,8 @@
 /* Who asks, as a setting of the transaction; see caller.h. */
 #include "queryd/tenant/caller.h"
 
-#include "common/num.h"
-#include "common/ulid.h"
+#include "common/base/num.h"
+#include "common/base/ulid.h"
 #include "sql_gen.h"
 
 #define LIMIT_MS                5000

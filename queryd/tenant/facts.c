@@ -1,8 +1,8 @@
 /* What is known of a tenant; see facts.h. */
 #include "queryd/tenant/facts.h"
 
-#include "common/log.h"
-#include "common/xalloc.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/log.h"
 #include "queryd/compute/calendar.h"
 #include "queryd/metric/metric.h"
 

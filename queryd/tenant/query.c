@@ -3,11 +3,11 @@
 
 #include <errno.h>
 
-#include "common/clock.h"
-#include "common/hash.h"
-#include "common/log.h"
-#include "common/strbuf.h"
-#include "common/xalloc.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
+#include "common/base/strbuf.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/log.h"
 #include "sql_gen.h"
 
 #define QUERY_MAGIC OBJ_MAGIC('q')

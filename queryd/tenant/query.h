@@ -6,8 +6,8 @@
 #ifndef QUERYD_TENANT_QUERY_H
 #define QUERYD_TENANT_QUERY_H
 
-#include "common/pgpool.h"
-#include "common/problem.h"
+#include "common/http/problem.h"
+#include "common/pg/pgpool.h"
 
 struct query;
 

@@ -1,8 +1,8 @@
 /* Where a tenant's data was when; see residency.h. */
 #include "queryd/tenant/residency.h"
 
-#include "common/timestamp.h"
-#include "common/xalloc.h"
+#include "common/base/timestamp.h"
+#include "common/base/xalloc.h"
 
 struct period {
 	char *region;     /* NULL: it was not said */

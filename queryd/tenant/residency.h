@@ -6,8 +6,8 @@
 #ifndef QUERYD_TENANT_RESIDENCY_H
 #define QUERYD_TENANT_RESIDENCY_H
 
-#include "common/arena.h"
-#include "common/pgconn.h"
+#include "common/base/arena.h"
+#include "common/pg/pgconn.h"
 
 struct residency;
 

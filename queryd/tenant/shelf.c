@@ -3,9 +3,9 @@
 
 #include <sys/queue.h>
 
-#include "common/clock.h"
-#include "common/hash.h"
-#include "common/xalloc.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
+#include "common/base/xalloc.h"
 
 #define BUCKETS    4096
 #define LARGE_PART 16 /* a value may take so large a part of the whole */

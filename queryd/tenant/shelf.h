@@ -7,7 +7,7 @@
 #ifndef QUERYD_TENANT_SHELF_H
 #define QUERYD_TENANT_SHELF_H
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 struct shelf;
 

@@ -1,7 +1,7 @@
 /* Reading a tenant's state; see state.h. */
 #include "queryd/tenant/state.h"
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 enum { COLUMN_NOW, COLUMN_OLDEST, COLUMN_TABLE, COLUMN_VERSION };
 

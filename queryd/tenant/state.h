@@ -5,7 +5,7 @@
 #ifndef QUERYD_TENANT_STATE_H
 #define QUERYD_TENANT_STATE_H
 
-#include "common/pgconn.h"
+#include "common/pg/pgconn.h"
 
 /* 0: nothing was ever applied to the table. */
 int64_t state_version(const struct pgresult *r, size_t result, const char *table);

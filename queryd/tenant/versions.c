@@ -10,9 +10,9 @@
 #include <errno.h>
 #include <sys/queue.h>
 
-#include "common/dataversion.h"
-#include "common/hash.h"
-#include "common/xalloc.h"
+#include "common/base/hash.h"
+#include "common/base/xalloc.h"
+#include "common/net/dataversion.h"
 #include "sql_gen.h"
 
 #define GATHERED_MAGIC OBJ_MAGIC('v')

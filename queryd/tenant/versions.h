@@ -7,9 +7,9 @@
 #ifndef QUERYD_TENANT_VERSIONS_H
 #define QUERYD_TENANT_VERSIONS_H
 
-#include "common/daemon.h"
-#include "common/pgpool.h"
-#include "common/redisq.h"
+#include "common/daemon/daemon.h"
+#include "common/net/redisq.h"
+#include "common/pg/pgpool.h"
 
 #define VERSIONS_TEXT_MAX 512
 

@@ -1,10 +1,10 @@
 /* Polling for freshness and versions; see watch.h. */
 #include "queryd/tenant/watch.h"
 
-#include "common/clock.h"
-#include "common/dataversion.h"
-#include "common/log.h"
-#include "common/xalloc.h"
+#include "common/base/clock.h"
+#include "common/base/xalloc.h"
+#include "common/daemon/log.h"
+#include "common/net/dataversion.h"
 #include "sql_gen.h"
 
 #define WATCH_MAGIC     OBJ_MAGIC('w')

@@ -10,8 +10,8 @@
 #ifndef QUERYD_TENANT_WATCH_H
 #define QUERYD_TENANT_WATCH_H
 
-#include "common/daemon.h"
-#include "common/pgpool.h"
+#include "common/daemon/daemon.h"
+#include "common/pg/pgpool.h"
 #include "queryd/tenant/cache.h"
 #include "queryd/tenant/tenants.h"
 

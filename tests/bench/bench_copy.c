@@ -10,9 +10,9 @@
 
 #include <libpq-fe.h>
 
-#include "common/clock.h"
-#include "common/hash.h"
-#include "common/strbuf.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
+#include "common/base/strbuf.h"
 
 enum { EXIT_USAGE = 64, EXIT_NO_INPUT = 66, EXIT_UNAVAILABLE = 69 };
 enum { CHUNK = 256 << 10 };

@@ -12,11 +12,11 @@
 
 #include <libpq-fe.h>
 
-#include "common/clock.h"
-#include "common/hash.h"
-#include "common/num.h"
-#include "ingestd/batch.h"
-#include "ingestd/recent.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
+#include "common/base/num.h"
+#include "ingestd/landing/batch.h"
+#include "ingestd/landing/recent.h"
 #include "sql_gen.h"
 
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_WRONG = 70 };

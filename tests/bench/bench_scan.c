@@ -1,19 +1,19 @@
 /*
  * bench_scan [FILE]: CPU time per event of the scanner, the envelope reader and the content hash,
  * beside cJSON_Parse + cJSON_Delete of the same events in the same run (the only place outside
- * common/json.c that sees cJSON: it is the yardstick here). FILE (else standard input) holds one
- * event a line. The candidates take turns in each round; the median of the rounds counts.
+ * common/base/json.c that sees cJSON: it is the yardstick here). FILE (else standard input) holds
+ * one event a line. The candidates take turns in each round; the median of the rounds counts.
  */
 #include <errno.h>
 #include <time.h>
 
 #include <cjson/cJSON.h>
 
-#include "common/strbuf.h"
-#include "common/xalloc.h"
-#include "ingestd/content_hash.h"
-#include "ingestd/envelope.h"
-#include "ingestd/scan.h"
+#include "common/base/strbuf.h"
+#include "common/base/xalloc.h"
+#include "ingestd/reading/content_hash.h"
+#include "ingestd/reading/envelope.h"
+#include "ingestd/reading/scan.h"
 
 #define ROUNDS 9
 

@@ -2,9 +2,9 @@
  * bench_token JWKS TOKEN: CPU time of a token that was verified a moment ago, beside its whole
  * verification.
  */
-#include "common/jwt.h"
-#include "common/strbuf.h"
-#include "common/tokcache.h"
+#include "common/auth/jwt.h"
+#include "common/auth/tokcache.h"
+#include "common/base/strbuf.h"
 #include "tests/bench/turns.h"
 
 struct subject {

@@ -10,8 +10,8 @@
 #include <event2/event.h>
 #include <event2/http.h>
 
-#include "common/num.h"
-#include "common/xalloc.h"
+#include "common/base/num.h"
+#include "common/base/xalloc.h"
 
 static void on_request(struct evhttp_request *request, void *arg)
 {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 #define TURNS_ROUNDS 9
 #define TURNS_MAX    4

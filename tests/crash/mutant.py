@@ -17,7 +17,7 @@ MODE = os.environ.get("MODE", "release")
 MUTANTS = {
     "early": (
         "answers when the batch is on its way to Postgres",
-        "ingestd/landing.c",
+        "ingestd/landing/landing.c",
         "\tpgconn_script(l->conn, script->text, l->copies, ",
         "\tbatch_settle_events(l->batch, OUTCOME_ACCEPTED);\n\tsettle_dead(l);\n"),
     "unflushed": (

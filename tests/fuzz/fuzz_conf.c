@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "common/conf.h"
+#include "common/daemon/conf.h"
 
 #define TEST_KEYS(KEY)                                                             \
 	KEY(listen, ADDR, "127.0.0.1:0", 0, 0, CONF_NO_RELOAD, "where it listens") \

@@ -3,9 +3,9 @@
  * one that is refused says why and where. The first line of an input, up to a NUL, is what the
  * transport says; the rest is the event.
  */
-#include "common/utf8.h"
-#include "ingestd/ident.h"
-#include "ingestd/rules.h"
+#include "common/base/utf8.h"
+#include "ingestd/reading/ident.h"
+#include "ingestd/reading/rules.h"
 
 #define NOW INT64_C(1767323045000000)
 

@@ -2,9 +2,9 @@
  * headers, envelope: header fields ("Name: value" lines, up to a NUL) beside a body. What they say
  * is kept as JSON; read again from there it is the same event.
  */
-#include "common/json.h"
-#include "common/utf8.h"
-#include "ingestd/headers.h"
+#include "common/base/json.h"
+#include "common/base/utf8.h"
+#include "ingestd/reading/headers.h"
 
 #define NOW INT64_C(1767323045000000)
 

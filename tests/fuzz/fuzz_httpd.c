@@ -2,8 +2,8 @@
  * httpd: what a client may send, as a whole and in two pieces: a head, then a body of chunks. Where
  * the pieces are cut makes no difference, and what is accepted can be read in one way only.
  */
-#include "common/httpd_head.h"
-#include "common/utf8.h"
+#include "common/base/utf8.h"
+#include "common/http/httpd_head.h"
 
 #define BODY_MAX ((size_t)4096)
 

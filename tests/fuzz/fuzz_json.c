@@ -2,8 +2,8 @@
  * json: whatever is accepted is written back as JSON that reads the same, and every access to it
  * stays inside; whatever bytes a writer is given, JSON comes out.
  */
-#include "common/json.h"
-#include "common/utf8.h"
+#include "common/base/json.h"
+#include "common/base/utf8.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
 

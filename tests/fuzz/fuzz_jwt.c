@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "common/jwt.h"
+#include "common/auth/jwt.h"
 
 #define NOW_S INT64_C(1800000000)
 

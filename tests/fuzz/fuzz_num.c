@@ -1,12 +1,12 @@
 /* The small text readers: num, timestamp, base64, ulid. What is read and has a text reads again. */
 #include <math.h>
 
-#include "common/hash.h"
-#include "common/num.h"
-#include "common/strbuf.h"
-#include "common/timestamp.h"
-#include "common/ulid.h"
-#include "common/xalloc.h"
+#include "common/base/hash.h"
+#include "common/base/num.h"
+#include "common/base/strbuf.h"
+#include "common/base/timestamp.h"
+#include "common/base/ulid.h"
+#include "common/base/xalloc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

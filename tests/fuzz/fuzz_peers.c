@@ -2,10 +2,10 @@
  * zframes, peers: frames of any number and length (each byte of the first line is one's length),
  * and a list of clients (the rest).
  */
-#include "common/zsock.h"
-#include "ingestd/ident.h"
-#include "ingestd/peers.h"
-#include "ingestd/zframes.h"
+#include "common/net/zsock.h"
+#include "ingestd/door/peers.h"
+#include "ingestd/door/zframes.h"
+#include "ingestd/reading/ident.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,8 +2,8 @@
  * pubsub: a push body and the answer of a pull, from anybody: what is read lies where it should,
  * and an answer that can be taken apart is taken apart the same way twice.
  */
-#include "common/utf8.h"
-#include "ingestd/pubsub.h"
+#include "common/base/utf8.h"
+#include "ingestd/reading/pubsub.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,11 +3,11 @@
  * index points at values inside it, and spelling it differently changes neither verdict nor hash;
  * nothing is left behind in the scratch space, whatever the verdict.
  */
-#include "common/json.h"
-#include "common/utf8.h"
-#include "ingestd/content_hash.h"
-#include "ingestd/fingerprint.h"
-#include "ingestd/scan.h"
+#include "common/base/json.h"
+#include "common/base/utf8.h"
+#include "ingestd/reading/content_hash.h"
+#include "ingestd/reading/fingerprint.h"
+#include "ingestd/reading/scan.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
 
@@ -132,7 +132,8 @@ static void check_array(struct slice text, bool accepted)
 		ASSERT(r == 0);
 }
 
-/* common/json.c is another parser with the same rules, but for the range of numbers and many keys.
+/* common/base/json.c is another parser with the same rules, but for the range of numbers and many
+ * keys.
  */
 static void check_agreement(struct slice text, bool accepted, const struct fault *fault)
 {

@@ -10,15 +10,15 @@ git ls-files 'common/*.[ch]' 'ingestd/*.[ch]' 'etld/*.[ch]' 'queryd/*.[ch]' 'dqd
 	awk '
 # library header -> the files that wrap it, as a pattern
 BEGIN {
-	wrapper["^event2/"] = "^common/(daemon|worker|notify|pg|redisq|zsock|http|jwks)[a-z_]*\\.c$|^common/httpd[a-z_]*_priv\\.h$"
-	wrapper["^(libpq-fe|postgres_ext|pg_config)"] = "^common/pg[a-z_]+\\.c$|^common/pgconn_priv\\.h$"
-	wrapper["^hiredis/"] = "^common/redisq\\.c$"
-	wrapper["^zmq"] = "^common/zsock\\.c$"
-	wrapper["^cjson/"] = "^common/json\\.c$"
-	wrapper["^curl/"] = "^(common/httpc|tools/replay_http)\\.c$"
+	wrapper["^event2/"] = "^common/[a-z]+/(daemon|worker|notify|pg|redisq|zsock|http|jwks)[a-z_]*\\.c$|^common/http/httpd[a-z_]*_priv\\.h$"
+	wrapper["^(libpq-fe|postgres_ext|pg_config)"] = "^common/pg/pg[a-z_]+\\.c$|^common/pg/pgconn_priv\\.h$"
+	wrapper["^hiredis/"] = "^common/net/redisq\\.c$"
+	wrapper["^zmq"] = "^common/net/zsock\\.c$"
+	wrapper["^cjson/"] = "^common/base/json\\.c$"
+	wrapper["^curl/"] = "^(common/http/httpc|tools/replay_http)\\.c$"
 	wrapper["^pg_query"] = "^queryd/adhoc/gate\\.c$"
-	wrapper["^zlib"] = "^ingestd/archive\\.c$"
-	wrapper["^openssl/"] = "^common/(hash|jwk|sign)\\.c$"
+	wrapper["^zlib"] = "^ingestd/door/archive\\.c$"
+	wrapper["^openssl/"] = "^common/(base/hash|auth/jwk|auth/sign)\\.c$"
 	while ((getline line < "common/module.mk") > 0) {
 		n = split(line, word, " ")
 		if (line ~ /^COMMON_L[0-9] :=/)

@@ -2,8 +2,8 @@
  * scan_lines: one verdict a line on standard output, `ok` or `<fault> <offset>`, on each text from
  * standard input. A text is given in hexadecimal, one a line, so that it may hold any byte.
  */
-#include "common/strbuf.h"
-#include "ingestd/scan.h"
+#include "common/base/strbuf.h"
+#include "ingestd/reading/scan.h"
 
 static int hex_digit(int c)
 {

@@ -3,8 +3,8 @@
  * from standard input. A token is given in hexadecimal, one a line, so that it may hold any byte.
  * Signature and form are judged, claims are not.
  */
-#include "common/jwt.h"
-#include "common/strbuf.h"
+#include "common/auth/jwt.h"
+#include "common/base/strbuf.h"
 
 static int hex_digit(int c)
 {

@@ -5,7 +5,7 @@
 #ifndef TESTS_ENVELOPE_EXPECTED_H
 #define TESTS_ENVELOPE_EXPECTED_H
 
-#include "ingestd/envelope.h"
+#include "ingestd/reading/envelope.h"
 
 #define TENANT "tnt_01HZ0000000000000000000001"
 #define ULID_A "01HZX3M5K7N9P2Q4R6S8TAVBWC"

@@ -7,7 +7,7 @@
 
 #include <event2/event.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "tests/unit/unit.h"
 
 #define LOOP_LIMIT_MS 20000

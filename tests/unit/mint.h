@@ -1,13 +1,13 @@
 /*
- * Tokens and key sets for tests, made with OpenSSL: the other side of common/jwk.c, written apart
- * from it. Everything appends to a strbuf; what cannot fail but for a bug asserts.
+ * Tokens and key sets for tests, made with OpenSSL: the other side of common/auth/jwk.c, written
+ * apart from it. Everything appends to a strbuf; what cannot fail but for a bug asserts.
  */
 #ifndef TESTS_MINT_H
 #define TESTS_MINT_H
 
 #include <openssl/evp.h>
 
-#include "common/strbuf.h"
+#include "common/base/strbuf.h"
 
 enum mint_kind { MINT_RSA, MINT_P256, MINT_ED25519, MINT_KINDS };
 

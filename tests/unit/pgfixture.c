@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/strbuf.h"
+#include "common/base/strbuf.h"
 
 #define INITDB   "/usr/lib/postgresql/15/bin/initdb"
 #define PG_CTL   "/usr/lib/postgresql/15/bin/pg_ctl"

@@ -8,7 +8,7 @@
 #ifndef TESTS_PGFIXTURE_H
 #define TESTS_PGFIXTURE_H
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 struct event_base;
 

@@ -6,7 +6,7 @@
 #ifndef TESTS_PGOPS_H
 #define TESTS_PGOPS_H
 
-#include "common/pgconn.h"
+#include "common/pg/pgconn.h"
 #include "tests/unit/pgfixture.h"
 
 #define LONG_MS 20000

@@ -1,6 +1,6 @@
 /* etld/agenda: who is served next, and how long the others wait. */
-#include "etld/agenda.h"
-#include "etld/consumers.h"
+#include "etld/stream/agenda.h"
+#include "etld/stream/consumers.h"
 #include "tests/unit/unit.h"
 
 #define WORKERS 4

@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <stdalign.h>
 
-#include "common/arena.h"
+#include "common/base/arena.h"
 
 START_TEST(test_alloc)
 {

@@ -3,7 +3,7 @@
 
 #include <signal.h>
 
-#include "common/backoff.h"
+#include "common/base/backoff.h"
 
 START_TEST(test_steps)
 {

@@ -1,7 +1,7 @@
 /* Batches: COPY streams that can be sent again, split, and settled item by item. */
 #include "tests/unit/unit.h"
 
-#include "ingestd/batch.h"
+#include "ingestd/landing/batch.h"
 
 #define HEADER_LEN  19
 #define TRAILER_LEN 2

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "common/timestamp.h"
+#include "common/base/timestamp.h"
 #include "queryd/compute/cursor.h"
 #include "queryd/compute/i128.h"
 #include "queryd/compute/table.h"

@@ -1,10 +1,10 @@
 /* content_hash: equal for all texts of one content, different otherwise, frozen for ever. */
 #include "tests/unit/unit.h"
 
-#include "common/strbuf.h"
-#include "common/xalloc.h"
-#include "ingestd/content_hash.h"
-#include "ingestd/scan.h"
+#include "common/base/strbuf.h"
+#include "common/base/xalloc.h"
+#include "ingestd/reading/content_hash.h"
+#include "ingestd/reading/scan.h"
 
 static struct content_hasher *hasher;
 

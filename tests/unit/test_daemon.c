@@ -16,10 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/daemon.h"
-#include "common/httpd.h"
-#include "common/num.h"
+#include "common/base/clock.h"
+#include "common/base/num.h"
+#include "common/daemon/daemon.h"
+#include "common/http/httpd.h"
 
 #define WAIT_MS 20000
 

@@ -4,12 +4,12 @@
 
 #include <errno.h>
 
-#include "common/arena.h"
-#include "ingestd/control.h"
-#include "ingestd/dead_letter.h"
-#include "ingestd/dead_letter_query.h"
-#include "ingestd/tombstones.h"
-#include "ingestd/transport_record.h"
+#include "common/base/arena.h"
+#include "ingestd/landing/control.h"
+#include "ingestd/landing/dead_letter.h"
+#include "ingestd/landing/tombstones.h"
+#include "ingestd/letter/dead_letter_query.h"
+#include "ingestd/reading/transport_record.h"
 
 #define NOW_US INT64_C(1772359200000000) /* 2026-03-01T10:00:00Z */
 #define ID     "dlq_01HV0000000000000000000000"

@@ -1,7 +1,7 @@
 /* Embed tokens: what is signed comes back, and nothing else does. */
 #include "tests/unit/unit.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "queryd/embed.h"
 
 #define KEY    "a key of the tests"

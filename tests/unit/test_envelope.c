@@ -4,10 +4,10 @@
 
 #include <errno.h>
 
-#include "common/strbuf.h"
-#include "common/timestamp.h"
-#include "common/xalloc.h"
-#include "ingestd/rules.h"
+#include "common/base/strbuf.h"
+#include "common/base/timestamp.h"
+#include "common/base/xalloc.h"
+#include "ingestd/reading/rules.h"
 #include "tests/unit/envelope_shapes.h"
 
 #define NOW (T0 + SECOND)

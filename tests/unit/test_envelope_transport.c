@@ -4,8 +4,8 @@
 
 #include <errno.h>
 
-#include "common/strbuf.h"
-#include "ingestd/rules.h"
+#include "common/base/strbuf.h"
+#include "ingestd/reading/rules.h"
 #include "tests/unit/envelope_expected.h"
 
 #define NOW (T0 + SECOND)

@@ -1,7 +1,7 @@
 /* Deficit round robin: order, equal shares by cost, no wait behind a backlog. */
 #include "tests/unit/unit.h"
 
-#include "ingestd/fairqueue.h"
+#include "ingestd/landing/fairqueue.h"
 
 enum { QUANTUM = 100, ITEMS = 400 };
 

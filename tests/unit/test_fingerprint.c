@@ -1,9 +1,9 @@
 /* fingerprint, and the scanner's shape before it: what counts as the same set of members. */
 #include "tests/unit/unit.h"
 
-#include "common/strbuf.h"
-#include "ingestd/fingerprint.h"
-#include "ingestd/scan.h"
+#include "common/base/strbuf.h"
+#include "ingestd/reading/fingerprint.h"
+#include "ingestd/reading/scan.h"
 
 static struct arena *arena;
 static struct scan_scratch scratch;

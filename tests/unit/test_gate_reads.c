@@ -1,9 +1,9 @@
 /* gate_reads: what a statement reads as far as its text says, and what that comes to in bytes. */
 #include "tests/unit/unit.h"
 
-#include "common/clock.h"
-#include "common/strbuf.h"
-#include "common/timestamp.h"
+#include "common/base/clock.h"
+#include "common/base/strbuf.h"
+#include "common/base/timestamp.h"
 #include "queryd/adhoc/gate.h"
 
 #define RN "fact_room_night"

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "common/strbuf.h"
+#include "common/base/strbuf.h"
 #include "queryd/adhoc/gate_tree.h"
 
 /* The text is copied to exactly its size, so that a sanitizer sees what is read behind it. */

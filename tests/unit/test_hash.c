@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "common/hash.h"
+#include "common/base/hash.h"
 
 static const struct {
 	struct slice s;

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "ingestd/headers.h"
+#include "ingestd/reading/headers.h"
 
 static struct headers headers;
 static struct envelope_transport transport;

@@ -5,7 +5,7 @@
 
 #include <event2/buffer.h>
 
-#include "common/httpc.h"
+#include "common/http/httpc.h"
 #include "tests/unit/webserver.h"
 
 static struct event_base *base;

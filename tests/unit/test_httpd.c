@@ -12,10 +12,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/arena.h"
-#include "common/httpd.h"
-#include "common/metrics.h"
-#include "common/num.h"
+#include "common/base/arena.h"
+#include "common/base/num.h"
+#include "common/daemon/metrics.h"
+#include "common/http/httpd.h"
 
 #define HOST "Host: h\r\n"
 

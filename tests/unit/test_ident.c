@@ -1,8 +1,8 @@
 /* ident and fold: every row of the tables, and what they must leave alone. */
 #include "tests/unit/unit.h"
 
-#include "ingestd/fold.h"
-#include "ingestd/ident.h"
+#include "ingestd/reading/fold.h"
+#include "ingestd/reading/ident.h"
 
 #define U "01HZX3M5K7N9P2Q4R6S8TAVBWC"
 #define L "01hzx3m5k7n9p2q4r6s8tavbwc"

@@ -1,5 +1,5 @@
 /* etld/job: how long a job waits for its next attempt, and which failures get one. */
-#include "etld/job.h"
+#include "etld/job/job.h"
 #include "tests/unit/unit.h"
 
 START_TEST(waits_grow_and_end)

@@ -1,7 +1,7 @@
 /* The task of a Cloud Run Job, from its environment. */
 #include "tests/unit/unit.h"
 
-#include "common/jobtask.h"
+#include "common/daemon/jobtask.h"
 
 static const char *const names[] = {
 	"CLOUD_RUN_TASK_INDEX",

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <signal.h>
 
-#include "common/json.h"
+#include "common/base/json.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
 

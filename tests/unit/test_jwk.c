@@ -6,7 +6,7 @@
 #include <openssl/core_names.h>
 #include <openssl/rsa.h>
 
-#include "common/jwk.h"
+#include "common/auth/jwk.h"
 #include "tests/unit/mint.h"
 
 #define X32   "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" /* RFC 8037, an Ed25519 key */

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/jwks.h"
-#include "common/xalloc.h"
+#include "common/auth/jwks.h"
+#include "common/base/clock.h"
+#include "common/base/xalloc.h"
 #include "tests/unit/mint.h"
 #include "tests/unit/webserver.h"
 

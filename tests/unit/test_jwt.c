@@ -5,8 +5,8 @@
 #include <openssl/core_names.h>
 #include <openssl/pem.h>
 
-#include "common/hash.h"
-#include "common/jwt.h"
+#include "common/auth/jwt.h"
+#include "common/base/hash.h"
 #include "tests/unit/mint.h"
 
 #define CLAIMS "{\"sub\":\"usr_1\",\"admin\":false,\"exp\":4102444800}"

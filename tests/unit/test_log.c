@@ -5,9 +5,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/json.h"
+#include "common/daemon/log.h"
 
 #define READ_MAX 65536
 

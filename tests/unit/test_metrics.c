@@ -4,7 +4,7 @@
 #include <math.h>
 #include <signal.h>
 
-#include "common/metrics.h"
+#include "common/daemon/metrics.h"
 
 static struct strbuf out;
 

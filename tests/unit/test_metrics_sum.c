@@ -1,7 +1,7 @@
 /* Metrics of several processes as those of one. */
 #include "tests/unit/unit.h"
 
-#include "common/metrics_sum.h"
+#include "common/daemon/metrics_sum.h"
 
 static const char one[] = "# HELP a_total A\n"
 			  "# TYPE a_total counter\n"

@@ -6,8 +6,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/notify.h"
+#include "common/base/clock.h"
+#include "common/daemon/notify.h"
 
 /* A supervisor's socket at `name` ('@' in front: abstract), announced in the environment. */
 static int supervise(const char *name)

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <float.h>
 
-#include "common/num.h"
+#include "common/base/num.h"
 
 static const struct {
 	struct slice s;

@@ -5,8 +5,8 @@
 #include <event2/event.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/oidc.h"
+#include "common/auth/oidc.h"
+#include "common/base/clock.h"
 #include "tests/unit/mint.h"
 
 #define NOW_S  INT64_C(1800000000)

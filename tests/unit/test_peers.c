@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "ingestd/peers.h"
+#include "ingestd/door/peers.h"
 
 #define KEY_A  "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
 #define KEY_B  "1#:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7" /* '#' is a digit of Z85 */

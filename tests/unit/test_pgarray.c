@@ -1,7 +1,7 @@
 /* Array literals: counting and joining without parsing them apart. */
 #include "tests/unit/unit.h"
 
-#include "etld/pgarray.h"
+#include "etld/stream/pgarray.h"
 
 static const struct {
 	const char *literal;

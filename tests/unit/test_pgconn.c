@@ -9,8 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/strbuf.h"
+#include "common/base/clock.h"
+#include "common/base/strbuf.h"
 #include "tests/unit/pgops.h"
 
 STMT(echo, 3, "select $1::text as a, $2::bigint as b, $3::boolean as c");

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 
-#include "common/strbuf.h"
+#include "common/base/strbuf.h"
 #include "tests/unit/pgops.h"
 
 STMT(one, 0, "select 1::bigint as count");

@@ -1,8 +1,8 @@
 /* problem: the table is complete and consistent, the body is RFC 9457 whatever is put in. */
 #include "tests/unit/unit.h"
 
-#include "common/json.h"
-#include "common/problem.h"
+#include "common/base/json.h"
+#include "common/http/problem.h"
 
 #define BODY_MAX 65536
 

@@ -3,9 +3,9 @@
 
 #include <errno.h>
 
-#include "common/arena.h"
-#include "common/strbuf.h"
-#include "ingestd/pubsub.h"
+#include "common/base/arena.h"
+#include "common/base/strbuf.h"
+#include "ingestd/reading/pubsub.h"
 
 static struct scan_scratch scratch;
 static struct arena *arena;

@@ -1,7 +1,7 @@
 /* The set of recent ids: remembers at least as many as promised, forgets the oldest. */
 #include "tests/unit/unit.h"
 
-#include "ingestd/recent.h"
+#include "ingestd/landing/recent.h"
 
 static bool seen(struct recent *r, int tenant, int key)
 {

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/redisq.h"
+#include "common/net/redisq.h"
 
 static struct event_base *base;
 static char dir[64], socket_url[128], socket_path[96];

@@ -2,9 +2,9 @@
  * is. */
 #include "tests/unit/unit.h"
 
-#include "common/timestamp.h"
-#include "queryd/tenant/cache.h"
+#include "common/base/timestamp.h"
 #include "queryd/principal.h"
+#include "queryd/tenant/cache.h"
 
 #define ULID     "01HZ0000000000000000000001"
 #define TENANT   "tnt_" ULID

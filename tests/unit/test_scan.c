@@ -3,9 +3,9 @@
 
 #include <errno.h>
 
-#include "common/strbuf.h"
-#include "common/xalloc.h"
-#include "ingestd/scan.h"
+#include "common/base/strbuf.h"
+#include "common/base/xalloc.h"
+#include "ingestd/reading/scan.h"
 
 static struct scan_scratch scratch;
 static struct scan_index found;

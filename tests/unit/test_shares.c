@@ -1,7 +1,7 @@
 /* What a tenant may hold of the queue, and its rate. */
 #include "tests/unit/unit.h"
 
-#include "ingestd/shares.h"
+#include "ingestd/landing/shares.h"
 
 static struct shares s;
 static struct shares_limits l;

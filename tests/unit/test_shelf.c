@@ -2,8 +2,8 @@
  * bound. */
 #include "tests/unit/unit.h"
 
-#include "common/clock.h"
-#include "common/xalloc.h"
+#include "common/base/clock.h"
+#include "common/base/xalloc.h"
 #include "queryd/tenant/shelf.h"
 
 #define TTL_MS 1000

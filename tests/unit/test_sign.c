@@ -1,9 +1,9 @@
 /* common/sign: a vector of RFC 8032 (section 7.1, test 2), and what must not hold. */
-#include "common/sign.h"
+#include "common/auth/sign.h"
 
 #include <errno.h>
 
-#include "common/hash.h"
+#include "common/base/hash.h"
 #include "tests/unit/unit.h"
 
 #define PRIVATE                                                              \

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <signal.h>
 
-#include "common/strbuf.h"
+#include "common/base/strbuf.h"
 
 START_TEST(test_grows)
 {

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <time.h>
 
-#include "common/timestamp.h"
+#include "common/base/timestamp.h"
 
 /* Valid ones, and what they are printed as; NULL: -EINVAL. */
 static const struct {

@@ -1,9 +1,9 @@
 /* tokcache: what is remembered, for how long, and when it is dropped. */
 #include "tests/unit/unit.h"
 
-#include "common/strbuf.h"
-#include "common/tokcache.h"
-#include "common/xalloc.h"
+#include "common/auth/tokcache.h"
+#include "common/base/strbuf.h"
+#include "common/base/xalloc.h"
 
 static int dropped;
 

@@ -1,5 +1,5 @@
 /* Trace contexts: which are ones, and their trace. */
-#include "common/traceparent.h"
+#include "common/http/traceparent.h"
 
 #include "unit.h"
 

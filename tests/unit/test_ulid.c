@@ -3,8 +3,8 @@
 
 #include <signal.h>
 
-#include "common/clock.h"
-#include "common/ulid.h"
+#include "common/base/clock.h"
+#include "common/base/ulid.h"
 
 static const struct {
 	int64_t ms;

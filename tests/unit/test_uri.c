@@ -1,8 +1,8 @@
 /* uri: percent decoding, query strings, path templates. */
 #include "tests/unit/unit.h"
 
-#include "common/strbuf.h"
-#include "common/uri.h"
+#include "common/base/strbuf.h"
+#include "common/base/uri.h"
 
 static const struct {
 	const char *in;

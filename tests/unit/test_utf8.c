@@ -1,7 +1,7 @@
 /* utf8: every form, and every neighbour that is none. */
 #include "tests/unit/unit.h"
 
-#include "common/utf8.h"
+#include "common/base/utf8.h"
 
 static const struct {
 	struct slice s;

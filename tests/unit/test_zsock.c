@@ -5,8 +5,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#include "common/strbuf.h"
-#include "common/zsock.h"
+#include "common/base/strbuf.h"
+#include "common/net/zsock.h"
 
 static struct event_base *base;
 

@@ -8,7 +8,7 @@
 
 #include <check.h>
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 static inline int unit_main(Suite *s)
 {

@@ -6,7 +6,7 @@
 
 #include <event2/buffer.h>
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 void webserver_start(struct webserver *w, struct event_base *base,
 		     void (*on_request)(struct evhttp_request *q, void *arg), void *arg)

@@ -1,7 +1,7 @@
 /* See activity.h. */
 #include "tools/sim/activity.h"
 
-#include "common/xalloc.h"
+#include "common/base/xalloc.h"
 
 enum { FORECAST_POINTS = 30 }; /* of each run: its horizon in days */
 

@@ -6,7 +6,7 @@
 #ifndef SIM_ACTIVITY_H
 #define SIM_ACTIVITY_H
 
-#include "common/json.h"
+#include "common/base/json.h"
 #include "tools/sim/emit.h"
 
 void activity_start(struct sim *s);

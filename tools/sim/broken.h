@@ -5,7 +5,7 @@
 #ifndef SIM_BROKEN_H
 #define SIM_BROKEN_H
 
-#include "common/strbuf.h"
+#include "common/base/strbuf.h"
 #include "tools/sim/rng.h"
 
 void broken_make(struct rng *rng, struct strbuf *line);

@@ -6,7 +6,7 @@
 #ifndef SIM_CATALOG_H
 #define SIM_CATALOG_H
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 enum { CATALOG_ROOM_TYPES = 4, CATALOG_RATE_PLANS = 3 };
 

@@ -4,7 +4,7 @@
  */
 #include "tools/sim/emit.h"
 
-#include "common/xalloc.h"
+#include "common/base/xalloc.h"
 #include "tools/sim/activity.h"
 #include "tools/sim/broken.h"
 #include "tools/sim/run.h"

@@ -6,8 +6,8 @@
 #ifndef SIM_EMIT_H
 #define SIM_EMIT_H
 
-#include "common/err.h"
-#include "common/strbuf.h"
+#include "common/base/err.h"
+#include "common/base/strbuf.h"
 #include "tools/sim/sim.h"
 
 enum subject_id {

@@ -5,7 +5,7 @@
  */
 #include "tools/sim/emit.h"
 
-#include "common/timestamp.h"
+#include "common/base/timestamp.h"
 
 #define DELIVERIES 100               /* of one event that could get ids of their own */
 #define RETRY_US   (31 * SIM_SECOND) /* until a delivery is tried again */

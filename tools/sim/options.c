@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <getopt.h>
 
-#include "common/num.h"
-#include "common/timestamp.h"
+#include "common/base/num.h"
+#include "common/base/timestamp.h"
 
 enum kind { COUNT, DATE, SHARE, TEXT, FLAG };
 

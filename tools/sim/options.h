@@ -4,7 +4,7 @@
 #ifndef SIM_OPTIONS_H
 #define SIM_OPTIONS_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 #define OPTIONS_PPM                                                                  \
 	1000000 /* shares are parts per million: a percentage may have four decimals \

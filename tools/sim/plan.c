@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "common/json.h"
+#include "common/base/json.h"
 #include "tools/sim/activity.h"
 #include "tools/sim/emit.h"
 

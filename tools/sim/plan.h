@@ -13,8 +13,8 @@
 #ifndef SIM_PLAN_H
 #define SIM_PLAN_H
 
-#include "common/err.h"
-#include "common/strbuf.h"
+#include "common/base/err.h"
+#include "common/base/strbuf.h"
 #include "tools/sim/sim.h"
 
 /* The pipeline now knows r as it is; plan_forget before r changes again. */

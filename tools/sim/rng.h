@@ -6,7 +6,7 @@
 #ifndef SIM_RNG_H
 #define SIM_RNG_H
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 struct rng {
 	uint64_t state;

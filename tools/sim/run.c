@@ -1,7 +1,7 @@
 /* The loop of the simulation; see run.h. */
 #include "tools/sim/run.h"
 
-#include "common/xalloc.h"
+#include "common/base/xalloc.h"
 #include "tools/sim/book.h"
 #include "tools/sim/office.h"
 #include "tools/sim/stay.h"

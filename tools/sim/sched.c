@@ -1,7 +1,7 @@
 /* Agenda of the simulation; see sched.h. */
 #include "tools/sim/sched.h"
 
-#include "common/xalloc.h"
+#include "common/base/xalloc.h"
 
 #define BUCKET_US INT64_C(900000000)
 

@@ -6,7 +6,7 @@
 #ifndef SIM_SCHED_H
 #define SIM_SCHED_H
 
-#include "common/base.h"
+#include "common/base/base.h"
 
 #define SCHED_NONE UINT32_MAX
 

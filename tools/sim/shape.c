@@ -4,7 +4,7 @@
  */
 #include "tools/sim/emit.h"
 
-#include "common/xalloc.h"
+#include "common/base/xalloc.h"
 
 enum { E1, E2, E3, E4, E5, E6, E7, E8, E9, E10, E11, E12, E13, E14, E14_DESK, E15, E16 };
 

@@ -15,8 +15,8 @@
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
 
-#include "common/base.h"
-#include "common/ulid.h"
+#include "common/base/base.h"
+#include "common/base/ulid.h"
 #include "tools/sim/catalog.h"
 #include "tools/sim/options.h"
 #include "tools/sim/rng.h"

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "common/xalloc.h"
+#include "common/base/xalloc.h"
 
 #define OUT_FLUSH ((size_t)256 * 1024)
 #define SECOND_US INT64_C(1000000)

@@ -6,7 +6,7 @@
 #ifndef SIM_WEATHER_H
 #define SIM_WEATHER_H
 
-#include "common/strbuf.h"
+#include "common/base/strbuf.h"
 #include "tools/sim/options.h"
 #include "tools/sim/rng.h"
 

@@ -4,8 +4,8 @@
  */
 #include "tools/sim/sim.h"
 
-#include "common/timestamp.h"
-#include "common/xalloc.h"
+#include "common/base/timestamp.h"
+#include "common/base/xalloc.h"
 
 /* Measured over a year with the tables of catalog.c. They size the world, nothing else. */
 #define EVENTS_PER_SOLD_NIGHT_MILLI   12400

@@ -1,7 +1,7 @@
 -- Shares of channels in the nights of the last 52 weeks that are over: of those shown, so that nothing
 -- follows for the others; the 20 largest at most.
 -- $1 tenant text
--- $2 least integer  reservations that a group must have; see etld/signals.h
+-- $2 least integer  reservations that a group must have; see etld/job/signals.h
 -- rows: 1 (found jsonb): [{propertyId, from, to, rows, suppressed}]
 with property as materialized (
 	select p.property_id, d.today - 364 as day_from, d.today - 1 as day_to

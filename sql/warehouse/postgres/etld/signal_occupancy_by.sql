@@ -1,6 +1,6 @@
 -- Occupancy by a part of the date, over the last days that are over.
 -- $1 tenant text
--- $2 least integer  reservations that a group must have; see etld/signals.h
+-- $2 least integer  reservations that a group must have; see etld/job/signals.h
 -- $3 part text      day_of_week (1 = Monday) or month
 -- $4 days integer
 -- rows: 1 (found jsonb): [{propertyId, from, to, rows, suppressed}]

@@ -1,7 +1,7 @@
 -- How a night fills: what was on the books so many days before it (at the end of that day, by the
 -- property's clock) against the rooms there are, over the stay dates of the last 52 weeks that are over.
 -- $1 tenant text
--- $2 least integer  reservations that a group must have; see etld/signals.h
+-- $2 least integer  reservations that a group must have; see etld/job/signals.h
 -- rows: 1 (found jsonb): [{propertyId, from, to, rows, suppressed}]
 with property as materialized (
 	select p.property_id, d.today - 364 as day_from, d.today - 1 as day_to, coalesce(p.timezone, 'UTC') as timezone
