@@ -128,13 +128,14 @@ def test_progress_is_for_terminals(etl):
 # ---- fair shares
 
 def test_a_flood_delays_nobody_else(etl):
-    """One tenant's backlog is 50 times what it takes; then the events of two others come, one in its
-    shard and one not. One worker: they are served before a twentieth of the flood is."""
+    """One tenant's backlog is 50 times what a unit takes, each of its deltas more than that; then the
+    events of two others come, one in its shard and one not. One worker: nobody waits for more than one
+    of these deltas, a twentieth of the flood."""
     flood = ident("tnt", "flood")
     beside, elsewhere = tenants_of_shards(etl, [etl.shard(flood), etl.shard(flood) ^ 1], "small")
-    for part in range(10):
+    for part in range(20):
         etl.send([confirmed(f"2024-01-01T10:{n % 60:02}", ident("rsv", "flood", part, n), [item("2024-02-01", "2024-02-02")])
-                  for n in range(300)], flood)
+                  for n in range(150)], flood)
     for tenant in (beside, elsewhere):
         etl.send([confirmed("2024-01-01T10:00", ident("rsv", tenant), [item("2024-02-01", "2024-02-02")])], tenant)
     etl.oneshot("run", settings={"workers": 1, "unit_events": 60})

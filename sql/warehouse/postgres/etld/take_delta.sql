@@ -1,7 +1,7 @@
 -- Takes pending deltas of a shard of a consumer, oldest first and the tenants in turn: each tenant's
--- deltas are ranked by the events before them, and the take goes by that rank, so nobody waits
--- behind a neighbour's backlog. At least one delta is taken, however large it is. The rows taken are
--- gone with the commit of the unit and back with its rollback. Needs lock_unit.
+-- deltas are ranked by the events before them, and the take goes by that rank, the small ones of a rank
+-- first, so nobody waits behind a neighbour's backlog, however large its deltas are. The last delta may
+-- reach beyond max_events. The rows taken are gone with the commit of the unit and back with its rollback.
 -- $1 consumer text
 -- $2 shard integer
 -- $3 max_events bigint
@@ -43,11 +43,10 @@ with recursive tenant as (
 ), taken as (
 	select batch_id, tenant_id, domain
 	from (
-		select batch_id, tenant_id, domain,
-			sum(events) over in_turn as through, row_number() over in_turn as n
+		select batch_id, tenant_id, domain, sum(events) over in_turn - events as ahead
 		from candidate
-		window in_turn as (order by before, batch_id, tenant_id, domain rows between unbounded preceding and current row)) ranked
-	where through <= $3::bigint or n = 1
+		window in_turn as (order by before, events, batch_id, tenant_id, domain rows between unbounded preceding and current row)) ranked
+	where ahead < $3::bigint
 ), gone as (
 	delete from analytics_run.delta d
 	using taken t
