@@ -3,6 +3,7 @@
 import datetime as dt
 import fractions
 import os
+import random
 import re
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import subprocess
 import pytest
 
 from harness import Stack, another_queryd, http_request, wait_until
-from hotel import API, CODES, STAYED, UTC, WINDOW, Hotel, compute
+from hotel import API, CODES, METRICS, STAYED, UTC, WINDOW, Hotel, compute, day
 from instance import Instance
 
 
@@ -42,6 +43,53 @@ def test_cached_answers_are_the_same_until_the_data_change(stack):
         want = [{"currency": "USD", "adr": str(round(fractions.Fraction(revenue * 10**6, n + 1)))}]
         wait_until(lambda: compute(stack, token, "adr")["rows"] == want, timeout=2)
     assert stack.http("POST", "queryd", path, body, token, etag).status == 200
+
+
+def random_question(rng):
+    start = day(WINDOW["from"]) + dt.timedelta(rng.randrange(20))
+    question = {"metrics": rng.sample(METRICS, rng.randrange(1, 4)),
+                "dateRange": {"from": str(start), "to": str(start + dt.timedelta(rng.randrange(1, 40)))}}
+    if rng.random() < 0.7:
+        question["dimensions"] = ["property_id"]
+    if rng.random() < 0.7:
+        question["granularity"] = rng.choice(("day", "week", "month"))
+    return question
+
+
+def test_cached_is_computed_after_every_commit(stack):
+    """Random commits; after each, random questions, some asked before: what a queryd with its caches says
+    at once and again is what one without any computes, for whoever sees all and who sees one property."""
+    seed = int(os.environ.get("CACHE_SEED", "0")) or random.randrange(1, 10**6)
+    print(f"CACHE_SEED={seed}")
+    rng, hotel = random.Random(seed), Hotel(f"compared {seed}")
+    hotel.property("p", 9)
+    hotel.property("q", 5, "AFN", "Asia/Kabul")
+    headers = [{"Authorization": "Bearer " + stack.token(hotel.tenant, *limits)}
+               for limits in ((), ("--property", hotel.id("ppt", "q")))]
+    questions, compared, hits = [random_question(rng) for _ in range(6)], 0, 0
+
+    def ask(url, question, who):
+        answer = http_request("POST", f"{url}{API}/queries:run", {"query": question}, who)
+        assert answer.status == 200, (question, answer)
+        said = answer.json()
+        return {name: said[name] for name in said.keys() - {"asOf", "bytesScanned", "cache"}}, said["cache"]
+
+    with another_queryd(stack, redis_url="", cache_memory="0B") as bare:
+        for commit in range(30):
+            key = rng.choice("pq")
+            hotel.stay(key, rng.randrange(25), str(day(WINDOW["from"]) + dt.timedelta(rng.randrange(30))), rng.choice((0, 1, 2, 5)),
+                       rng.randrange(20, 500), then=rng.choice((STAYED, ("cancelled",), ("no_show",), ("checked_in",), ())),
+                       currency="USD" if key == "p" else "AFN")
+            hotel.send(stack)
+            questions[rng.randrange(6)] = random_question(rng)
+            for question in rng.sample(questions, 4):
+                who = rng.choice(headers)
+                (first, _), (again, how), (computed, none) = (ask(url, question, who) for url in (stack.url("queryd", ""),) * 2 + (bare,))
+                assert first == again == computed and none == "BYPASS", (commit, question)
+                assert computed["dataVersion"] > 0
+                hits += how == "HIT"
+                compared += len(computed["rows"]) > 0
+    assert hits > 100 and compared > 60
 
 
 def test_a_deleted_tenant_leaves_memory_at_once(stack):
