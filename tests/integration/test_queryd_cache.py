@@ -24,6 +24,9 @@ def test_cached_answers_are_the_same_until_the_data_change(stack):
     first, second = (stack.compute(token, "adr", dateRange=WINDOW) for _ in range(2))
     assert second.headers["X-Cache"] == "HIT"
     assert first.headers["ETag"] == second.headers["ETag"]
+    for answer in (first, second):
+        db, total = map(float, re.fullmatch(r"db;dur=(\d+\.\d{3}), total;dur=(\d+\.\d{3})", answer.headers["Server-Timing"]).groups())
+        assert 0 <= db <= total and (db > 0) == (answer is first)  # ms
     changing = ("asOf", "bytesScanned", "cache")
     a, b = ({k: v for k, v in x.json().items() if k not in changing} for x in (first, second))
     assert a == b
