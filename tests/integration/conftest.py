@@ -17,8 +17,16 @@ pytest_plugins = ["warehouse", "hotel", "etlstack"]
 LONG = ("test_stack", "test_demo", "test_quality", "test_purge", "test_crash", "test_prove", "test_kills", "test_openapi", "test_hotelsim")
 
 
-def pytest_collection_modifyitems(items):
+# what runs the programs; a test with a `cluster` and none of these is about the SQL alone (warehouse.py)
+PROGRAMS = {"stack", "make_stack", "etl"}
+
+
+def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: item.path.stem not in LONG)
+    if harness.MODE == "asan":  # no line of C runs in those: there is nothing to sanitize
+        alone = [item for item in items if "cluster" in item.fixturenames and not PROGRAMS & set(item.fixturenames)]
+        config.hook.pytest_deselected(items=alone)
+        items[:] = [item for item in items if item not in set(alone)]
 
 
 @pytest.fixture(scope="session")

@@ -153,7 +153,7 @@ def test_every_view_of_facts_follows(stack):
 
 
 def test_ingestd_and_the_warehouse_spell_alike(stack):
-    with open(os.path.join(CHECKOUT, "ingestd", "fold.c"), encoding="utf-8") as source:
+    with open(os.path.join(CHECKOUT, "ingestd", "reading", "fold.c"), encoding="utf-8") as source:
         [rows] = re.findall(r"struct fold regions\[\] = \{(.*?)\};", source.read(), re.S)
     folded = sorted(map(list, re.findall(r'\{SLICE_INIT\("(.*?)"\), "(.*?)"\}', rows)))
     assert folded == stack.query("select spelling, region from analytics_run.region_spelling order by spelling")
