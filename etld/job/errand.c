@@ -2,8 +2,7 @@
 #include "etld/job/errand.h"
 
 #include "etld/build/build.h"
-#include "etld/job/forecast.h"
-#include "etld/job/horizon.h"
+#include "etld/job/question.h"
 #include "etld/job/refresh.h"
 #include "etld/life/life.h"
 

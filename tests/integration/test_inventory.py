@@ -39,9 +39,10 @@ def test_what_inventory_says_of_a_day_wins_and_costs_a_day(world):
 
 def test_a_raised_horizon_is_a_delta(world):
     world.apply(inventory({TYPE_A: 1}))
-    assert world.etld.statement(wh.ETLD + "raise_horizon.sql", 2027) == [["1"]]
+    raised = lambda year: world.etld.statement(wh.ETLD + "raise_horizon.sql", year)
+    assert raised(2027) == [[None, "t", "1", None]]  # no error, done, tenants touched
     for year in (2027, 2026):  # asked again, or by a clock that is behind: nothing
-        assert world.etld.statement(wh.ETLD + "raise_horizon.sql", year) == [["0"]]
+        assert raised(year) == [[None, "t", "0", None]]
     wh.drain(world.etld)
     assert world.rows("select max(date), count(*) = max(date) - min(date) + 1 from analytics_curated.fact_inventory_day") == [["2029-12-31", "t"]]
 

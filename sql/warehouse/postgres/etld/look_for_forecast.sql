@@ -2,8 +2,8 @@
 -- point is in the quarantine. Of a vintage that lacks one the key is touched, unless it is already.
 -- $1 tenant text
 -- $2 event text  dedupe key
--- rows: 1 (error text, arrived boolean, points bigint, facts bigint): error = why it will not arrive, null:
---       it may; points of the event, facts of its stay dates
+-- rows: 1 (error text, done boolean, rows_in bigint, rows_out bigint): error = why it will not arrive, null:
+--       it may; done = all have; rows_in points of the event, rows_out facts of its stay dates
 with event as materialized (
 	select e.property_id, e.forecast_run_id, e.room_type_id, e.stay_date,
 		'f' || jsonb_build_array(e.property_id, e.forecast_run_id, e.room_type_id)::text as key
@@ -45,6 +45,6 @@ select case
 		when not exists (select from event) and not exists (select from pending)
 			then 'no such forecast: it was set aside and cleared, or its tenant is gone'
 	end as error,
-	exists (select from event) and not exists (select from point where not believed and not quarantined) as arrived,
-	(select count(*) from point) as points,
-	(select count(distinct stay_date) from point where believed) as facts
+	exists (select from event) and not exists (select from point where not believed and not quarantined) as done,
+	(select count(*) from point) as rows_in,
+	(select count(distinct stay_date) from point where believed) as rows_out

@@ -1,7 +1,8 @@
 -- Raises the year that inventory is built from (see rebuild_room_type.sql) and has the rooms of every
 -- tenant built again, worked off in portions behind what lands meanwhile. It is never lowered.
 -- $1 year integer
--- rows: 1 (tenants bigint); 0 when it is that year already, or a later one
+-- rows: 1 (error null, done true, rows_in bigint, rows_out null); rows_in = tenants, 0 when it is that year
+--   already, or a later one
 with raised as (
 	update analytics_run.setting set value = $1::integer::text
 	where key = 'inventory_horizon_year' and value::integer < $1::integer
@@ -13,4 +14,4 @@ with raised as (
 	where exists (select from raised)
 	returning 1
 )
-select count(*) as tenants from touched
+select null::text as error, true as done, count(*) as rows_in, null::bigint as rows_out from touched
