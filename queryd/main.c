@@ -34,7 +34,7 @@ static int start(struct daemon *d, void *state, struct err *e)
 				       .idle_timeout_ms = 60000,
 				       .deadline_ms = conf->query_timeout + 5000,
 				       .connections_max = (int)daemon_part(d, conf->connections, 1),
-				       .shared = conf->listen_shared || daemon_workers(d) > 1,
+				       .shared = daemon_workers(d) > 1,
 				       .usual_name = ACCESS_REMAINING,
 				       .usual_value = st->rate});
 	daemon_add_admin_routes(d, st->http);

@@ -303,7 +303,7 @@ static void write_page(struct json_writer *w, const struct listing *l, const str
 
 	jw_key(w, "items");
 	jw_array(w);
-	for (size_t i = 0; i < registry_projection_count(g) && !more; i++) {
+	for (size_t i = 0; i < registry_projection_count(g); i++) {
 		const struct projection *p = registry_projection_at(g, i);
 
 		if (after != NULL && strcmp(p->key, after) <= 0)

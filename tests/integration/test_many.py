@@ -1,11 +1,9 @@
-"""Many clients of queryd: lanes, processes that share an address, connections that do nothing or read slowly."""
+"""Many clients of queryd: lanes, connections that do nothing or read slowly."""
 
 import contextlib
 import datetime as dt
-import os
 import re
 import resource
-import signal
 import socket
 
 from harness import MODE, http_request, wait_until
@@ -39,27 +37,6 @@ def test_slow_ad_hoc_sql_does_not_delay_a_dashboard(stack):
             assert computing(stack, hotel) == computing(stack, other) == 1
             assert not any(answer.done() for answer in slow)
         assert [answer.result().json()["rows"] for answer in slow] == [[{"n": 0}]] * 12
-
-
-def served(queryd):
-    """How many requests for /health the process has answered, by its own listener for metrics."""
-    admin = next(line for line in queryd.lines() if line["message"] == "ready")["admin"]
-    text = http_request("GET", f"http://{admin}/metrics").body.decode()
-    found = re.search(r'^http_server_request_duration_seconds_count\{method="GET",route="/health",status="200"\} (\S+)',
-                      text, re.M)
-    return int(float(found[1])) if found else 0
-
-
-def test_processes_share_an_address(stack):
-    shared = {"listen_shared": "true", "admin_listen": "127.0.0.1:0"}
-    with Instance(stack, "queryd", **shared) as a:
-        with Instance(stack, "queryd", listen=a.url[len("http://"):], **shared) as b:
-            assert a.url == b.url
-            wait_until(lambda: a.http("GET", "/health").status == 200 and served(a) and served(b))
-            os.kill(b.process.pid, signal.SIGKILL)
-            b.process.wait(30)
-            # who connects now gets the one that is left
-            assert {a.http("GET", "/health").status for _ in range(20)} == {200}
 
 
 def memory(queryd):
