@@ -33,7 +33,9 @@ struct profiler {
 	struct pgpool *pool;
 	char cells_max[24];
 	const char *params[1];
-	size_t next; /* statement */
+	bool full;         /* all that was marked is counted when it ends, by whomever */
+	const char *table; /* of a full run; NULL: every one */
+	size_t next;       /* statement */
 	profiler_fn fn;
 	void *arg;
 	bool busy;
@@ -65,10 +67,30 @@ static void on_counted(void *arg, const struct pgresult *r, const struct err *e)
 	count_next(p);
 }
 
+static void on_awaited(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct profiler *p = arg;
+
+	OBJ_CHECK(p, PROFILER_MAGIC);
+	(void)r;
+	end(p, e);
+}
+
+/* Another dqd may have taken some of the marks and not be done with them. */
+static void await_others(struct profiler *p)
+{
+	p->params[0] = p->table;
+	pgpool_exec(p->pool, NULL, &SQL_dqd_await_counting, p->params, PROFILE_TIMEOUT_MS,
+		    on_awaited, p);
+}
+
 static void count_next(struct profiler *p)
 {
 	if (p->next == ARRAY_SIZE(statements)) {
-		end(p, NULL);
+		if (p->full)
+			await_others(p);
+		else
+			end(p, NULL);
 		return;
 	}
 	p->params[0] = p->cells_max;
@@ -76,14 +98,21 @@ static void count_next(struct profiler *p)
 		    p);
 }
 
-void profiler_run(struct profiler *p, profiler_fn fn, void *arg)
+static void begin(struct profiler *p, bool full, const char *table, profiler_fn fn, void *arg)
 {
 	OBJ_CHECK(p, PROFILER_MAGIC);
 	ASSERT(!p->busy);
 	p->busy = true;
+	p->full = full;
+	p->table = table;
 	p->fn = fn;
 	p->arg = arg;
 	p->next = 0;
+}
+
+void profiler_run(struct profiler *p, profiler_fn fn, void *arg)
+{
+	begin(p, false, NULL, fn, arg);
 	count_next(p);
 }
 
@@ -101,12 +130,7 @@ static void on_marked(void *arg, const struct pgresult *r, const struct err *e)
 
 void profiler_run_full(struct profiler *p, const char *table, profiler_fn fn, void *arg)
 {
-	OBJ_CHECK(p, PROFILER_MAGIC);
-	ASSERT(!p->busy);
-	p->busy = true;
-	p->fn = fn;
-	p->arg = arg;
-	p->next = 0;
+	begin(p, true, table, fn, arg);
 	p->params[0] = table;
 	pgpool_exec(p->pool, NULL, &SQL_dqd_mark_dirty, p->params, PROFILE_TIMEOUT_MS, on_marked,
 		    p);

@@ -16,7 +16,8 @@ void profiler_free(struct profiler *p); /* after the pool is freed */
  * is NULL on success. One at a time. */
 typedef void (*profiler_fn)(void *arg, const struct err *e);
 void profiler_run(struct profiler *p, profiler_fn fn, void *arg);
-/* The same after marking every cell of `table` (NULL: of all tables) dirty. */
+/* The same after marking every cell of `table` (borrowed; NULL: of all tables) dirty; ends when all
+ * of them are counted, also those that another dqd has in hand. */
 void profiler_run_full(struct profiler *p, const char *table, profiler_fn fn, void *arg);
 
 #endif

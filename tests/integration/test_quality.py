@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+import pgcluster
 import reference
 from harness import BIN, another_queryd, http_request, run, wait_until
 from instance import Instance
@@ -140,6 +141,30 @@ def test_on_a_schedule(checked):
         wait_until(lambda: state(checked, *key) == "fail", timeout=60)
         checked.psql(repair)
         wait_until(lambda: state(checked, *key) == "pass", timeout=60)
+
+
+def test_cells_that_another_counts_are_waited_for(checked):
+    """`dqd run` judges every table, also one of which a running dqd has marks in hand."""
+    judged = ("select max(r.evaluated_at) from analytics.dq_results r join analytics.dq_checks c using (check_id)"
+              f" where r.tenant_id = '{TENANT}' and c.table_name = 'fact_reservation' and c.kind = 'row_count_drift'")
+    mark = f"insert into analytics_run.profile_dirty (tenant_id, table_name, day) values ('{TENANT}', 'fact_reservation', '2026-04-10')"
+    take = f"delete from analytics_run.profile_dirty where tenant_id = '{TENANT}' returning day"
+    with pgcluster.Conn(checked.env["DATABASE_URL"]) as other:
+        def in_hand():
+            other.query("rollback")
+            other.query(mark)
+            other.query("begin")
+            return other.query(take)  # none: the daemon was faster
+        other.query("begin")
+        wait_until(in_hand)
+        before = checked.query(judged)
+        with subprocess.Popen([f"{BIN}/dqd", "-c", checked.path("etc", "dqd.conf"), "run"], stderr=subprocess.DEVNULL) as one:
+            wait_until(lambda: one.poll() is not None or checked.query(
+                "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%profile_dirty%'"), timeout=60)
+            assert one.poll() is None, "it did not wait"
+            other.query("commit")
+            assert one.wait(60) == 0
+    assert checked.query(judged) > before
 
 
 def test_quarantine_rate(checked):
