@@ -215,7 +215,7 @@ def test_a_slow_query_ends(stack):
     hotel.send(stack)
     headers = {"Authorization": "Bearer " + stack.token(hotel.tenant)}
     table = "analytics_curated.fact_inventory_day_v1"
-    with another_queryd(stack, query_timeout="1s") as url:
+    with another_queryd(stack, query_timeout="3s") as url:
         def ask(metric, **options):
             return http_request("POST", f"{url}{API}/metrics/{metric}:compute", {"dateRange": WINDOW}, headers, **options)
 
@@ -239,7 +239,7 @@ def test_a_slow_query_ends(stack):
 
 def test_limits(stack, random_hotel, token):
     headers = {"Authorization": "Bearer " + token}
-    with another_queryd(stack, result_cells="100", tenant_rate="20") as url:
+    with another_queryd(stack, result_cells="100", tenant_rate="5") as url:
         answers = [http_request("GET", f"{url}{API}/metrics", headers=headers) for _ in range(60)]
         refused = [a for a in answers if a.status == 429]
         assert refused and refused[0].json()["code"] == CODES + "GENERAL.RATE_LIMITED" and refused[0].headers["Retry-After"]

@@ -124,7 +124,7 @@ def test_a_killed_process_delays_the_others_by_its_lease_only(stack):
 def test_a_failure_is_not_waited_for(stack):
     """Who computes gives up at its own deadline: the next one does not wait for the lease to end."""
     hotel = hotel_of(stack, "failed")
-    with (Asker(stack, hotel) as asker, Instance(stack, "queryd", query_timeout="1s") as a,
+    with (Asker(stack, hotel) as asker, Instance(stack, "queryd", query_timeout="4s") as a,
           Instance(stack, "queryd") as b):
         asker.warm(b)
         with locked(stack):
