@@ -152,7 +152,7 @@ class Postgres(Server):
             "password_encryption": "scram-sha-256", "timezone": "UTC", "log_timezone": "UTC",
             "datestyle": "iso, ymd", "jit": "off", "random_page_cost": 1.1,
             "cluster_name": "analytics", "log_line_prefix": "%m [%p] %q%u@%d ",
-            "log_checkpoints": "off", **POSTGRES_PROFILES[profile]}
+            "log_checkpoints": "off", "log_lock_waits": "on", **POSTGRES_PROFILES[profile]}
         text = "# written by tools/stack at each start\n" + "".join(
             "{} = '{}'\n".format(key, str(value).replace("'", "''"))
             for key, value in settings.items())
