@@ -47,6 +47,7 @@ struct check_set {
 	struct arena *arena;
 	struct check *checks;
 	size_t n;
+	const char *as_of;
 };
 
 static const struct check_kind *kind_find(const char *name)
@@ -63,7 +64,7 @@ static const char *keep(struct arena *a, const char *text)
 	return text != NULL ? arena_strdup(a, text) : NULL;
 }
 
-/* Columns: check_id, tenant_id, table_name, kind, column_name, severity, limit, silent. */
+/* Columns: check_id, tenant_id, table_name, kind, column_name, severity, limit, silent, as_of. */
 struct check_set *check_set_new(const struct pgresult *rows)
 {
 	struct check_set *s = xcalloc(1, sizeof(*s));
@@ -71,6 +72,7 @@ struct check_set *check_set_new(const struct pgresult *rows)
 
 	s->arena = arena_new();
 	s->checks = xcalloc(n, sizeof(*s->checks));
+	s->as_of = n > 0 ? keep(s->arena, pgresult_text(rows, 0, 0, 8)) : NULL;
 	for (size_t i = 0; i < n; i++) {
 		const struct check_kind *kind = kind_find(pgresult_text(rows, 0, i, 3));
 		const char *limit = pgresult_text(rows, 0, i, 6);
@@ -101,6 +103,11 @@ void check_set_free(struct check_set *s)
 	arena_free(s->arena);
 	free(s->checks);
 	free(s);
+}
+
+const char *check_set_as_of(const struct check_set *s)
+{
+	return s->as_of;
 }
 
 static bool same(const char *a, const char *b)

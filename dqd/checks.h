@@ -41,6 +41,9 @@ struct check_set;
 /* Rows of list_checks.sql; unknown kinds (a newer release's) are left out. */
 struct check_set *check_set_new(const struct pgresult *rows) MUST_CHECK;
 void check_set_free(struct check_set *s);
+/* When they were read, by the clock of the control database (RFC 3339); NULL when there are none.
+ */
+const char *check_set_as_of(const struct check_set *s);
 /* The definition that applies: the tenant's own before everybody's; NULL: not checked. */
 const struct check *check_find(const struct check_set *s, const struct check_kind *kind,
 			       const char *table, const char *column, const char *tenant_id);

@@ -18,10 +18,16 @@
 
 /* Results of one evaluation as parallel array literals, parameters of store_results.sql. */
 enum column { COL_CHECK, COL_TENANT, COL_RESULT, COL_STATE, COL_OBSERVED, COL_EXPECTED, COL_COUNT };
+#define AS_OF     COL_COUNT /* its last parameter */
+#define NPARAMS   (COL_COUNT + 1)
+#define ID_PREFIX "dqr"
 
-/* An alert to write: a result whose state changed. */
+/* What was told, parallel array literals too: parameters of mark_told.sql. */
+enum told { TOLD_CHECK, TOLD_TENANT, TOLD_STATE, TOLD_COUNT };
+
+/* An alert to write: a result whose state is not what was told last. */
 struct alert {
-	const char *tenant_id;
+	const char *tenant_id, *event_id;
 	struct strbuf envelope;
 };
 
@@ -34,8 +40,8 @@ struct evaluation {
 	char *tenants;
 	struct check_set *checks;
 	size_t kind; /* being measured */
-	struct strbuf columns[COL_COUNT];
-	const char *params[COL_COUNT];
+	struct strbuf columns[COL_COUNT], told[TOLD_COUNT];
+	const char *params[NPARAMS];
 	struct alert *alerts;
 	size_t nalerts, next_alert;
 	struct evaluate_report report;
@@ -47,6 +53,8 @@ static void end(struct evaluation *ev, const struct err *e)
 	check_set_free(ev->checks);
 	for (size_t i = 0; i < COL_COUNT; i++)
 		strbuf_clear(&ev->columns[i]);
+	for (size_t i = 0; i < TOLD_COUNT; i++)
+		strbuf_clear(&ev->told[i]);
 	for (size_t i = 0; i < ev->nalerts; i++)
 		strbuf_clear(&ev->alerts[i].envelope);
 	free(ev->alerts);
@@ -54,6 +62,19 @@ static void end(struct evaluation *ev, const struct err *e)
 	free(ev->tenants);
 	ev->magic = 0;
 	free(ev);
+}
+
+/* Ids, names of states and numbers need no quotes. */
+static void append(struct strbuf *array, const char *element)
+{
+	strbuf_append_char(array, array->len == 0 ? '{' : ',');
+	strbuf_append_str(array, element);
+}
+
+static const char *array_end(struct strbuf *array)
+{
+	strbuf_append_char(array, '}');
+	return strbuf_cstr(array);
 }
 
 /* ---- alerts */
@@ -84,7 +105,7 @@ static const char *owner_of(const char *tenant_id)
 	return is_platform(tenant_id) ? NULL : tenant_id;
 }
 
-/* Columns of store_results.sql: check_id, result_id, tenant_id, table, kind, severity, observed,
+/* Columns of store_results.sql: check_id, change_id, tenant_id, table, kind, severity, observed,
  * expected, state, since (RFC 3339). */
 static void make_alert(struct evaluation *ev, const struct pgresult *r, size_t row)
 {
@@ -93,8 +114,16 @@ static void make_alert(struct evaluation *ev, const struct pgresult *r, size_t r
 	struct json_writer w;
 	const char *state = strcmp(pgresult_text(r, 0, row, 8), "fail") == 0 ? "raised"
 									     : "resolved";
+	char event_id[40];
 
+	/* the event of a change: whoever tells it, it has this id */
+	(void)snprintf(event_id, sizeof(event_id), "evt%s",
+		       pgresult_text(r, 0, row, 1) + strlen(ID_PREFIX));
+	a->event_id = arena_strdup(ev->arena, event_id);
 	a->tenant_id = arena_strdup(ev->arena, pgresult_text(r, 0, row, 2));
+	append(&ev->told[TOLD_CHECK], pgresult_text(r, 0, row, 0));
+	append(&ev->told[TOLD_TENANT], a->tenant_id);
+	append(&ev->told[TOLD_STATE], pgresult_text(r, 0, row, 8));
 	a->envelope = STRBUF_INIT;
 	jw_init(&w, &payload);
 	jw_object(&w);
@@ -108,7 +137,8 @@ static void make_alert(struct evaluation *ev, const struct pgresult *r, size_t r
 	put(&w, "state", state);
 	put(&w, "since", pgresult_text(r, 0, row, 9));
 	jw_end(&w);
-	outbox_envelope(&(struct outbox_event){.subject = ALERT_SUBJECT,
+	outbox_envelope(&(struct outbox_event){.id = a->event_id,
+					       .subject = ALERT_SUBJECT,
 					       .tenant_id = owner_of(a->tenant_id),
 					       .ordering_key = a->tenant_id,
 					       .instance = ev->target.instance,
@@ -137,12 +167,34 @@ static void on_alert_written(void *arg, const struct pgresult *r, const struct e
 		write_next_alert(ev);
 }
 
+static void on_told(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct evaluation *ev = arg;
+
+	OBJ_CHECK(ev, EVALUATION_MAGIC);
+	(void)r;
+	end(ev, e);
+}
+
+/* After the last one: an end before it repeats alerts, by ids that are there already. */
+static void mark_told(struct evaluation *ev)
+{
+	if (ev->nalerts == 0) {
+		end(ev, NULL);
+		return;
+	}
+	for (size_t i = 0; i < TOLD_COUNT; i++)
+		ev->params[i] = array_end(&ev->told[i]);
+	pgpool_exec(ev->target.control, NULL, &SQL_dqd_mark_told, ev->params, STATEMENT_LIMIT_MS,
+		    on_told, ev);
+}
+
 static void write_next_alert(struct evaluation *ev)
 {
 	const struct alert *a;
 
 	if (ev->next_alert == ev->nalerts) {
-		end(ev, NULL);
+		mark_told(ev);
 		return;
 	}
 	a = &ev->alerts[ev->next_alert++];
@@ -150,6 +202,7 @@ static void write_next_alert(struct evaluation *ev)
 	ev->params[1] = ALERT_SUBJECT;
 	ev->params[2] = owner_of(a->tenant_id);
 	ev->params[3] = strbuf_cstr(&a->envelope);
+	ev->params[4] = a->event_id;
 	pgpool_exec(ev->target.warehouse, NULL, &SQL_outbox_append, ev->params, STATEMENT_LIMIT_MS,
 		    on_alert_written, ev);
 }
@@ -174,23 +227,14 @@ static void on_stored(void *arg, const struct pgresult *r, const struct err *e)
 
 static void store(struct evaluation *ev)
 {
-	for (size_t i = 0; i < COL_COUNT; i++) {
-		strbuf_append_char(&ev->columns[i], '}');
-		ev->params[i] = strbuf_cstr(&ev->columns[i]);
-	}
+	for (size_t i = 0; i < COL_COUNT; i++)
+		ev->params[i] = array_end(&ev->columns[i]);
+	ev->params[AS_OF] = check_set_as_of(ev->checks);
 	pgpool_exec(ev->target.control, NULL, &SQL_dqd_store_results, ev->params,
 		    STATEMENT_LIMIT_MS, on_stored, ev);
 }
 
 /* ---- measure and judge */
-
-static void append(struct evaluation *ev, enum column c, const char *value)
-{
-	struct strbuf *b = &ev->columns[c];
-
-	strbuf_append_char(b, b->len == 0 ? '{' : ',');
-	strbuf_append_str(b, value);
-}
 
 static void judge(struct evaluation *ev, const struct check *c, const char *tenant_id,
 		  struct slice observed_text, struct slice expected_text)
@@ -202,15 +246,15 @@ static void judge(struct evaluation *ev, const struct check *c, const char *tena
 	known = num_double(observed_text, &observed) == 0 &&
 		(expected_text.len == 0 || num_double(expected_text, &expected) == 0);
 	passes = known && c->kind->passes(observed, expected, c->limit);
-	ulid_prefixed("dqr", id, sizeof(id));
-	append(ev, COL_CHECK, c->check_id);
-	append(ev, COL_TENANT, tenant_id);
-	append(ev, COL_RESULT, id);
-	append(ev, COL_STATE, !known ? "unknown" : passes ? "pass" : "fail");
+	ulid_prefixed(ID_PREFIX, id, sizeof(id));
+	append(&ev->columns[COL_CHECK], c->check_id);
+	append(&ev->columns[COL_TENANT], tenant_id);
+	append(&ev->columns[COL_RESULT], id);
+	append(&ev->columns[COL_STATE], !known ? "unknown" : passes ? "pass" : "fail");
 	(void)snprintf(number, sizeof(number), "%.12g", observed);
-	append(ev, COL_OBSERVED, known ? number : "NULL");
+	append(&ev->columns[COL_OBSERVED], known ? number : "NULL");
 	(void)snprintf(number, sizeof(number), "%.12g", c->kind->shown(expected, c->limit));
-	append(ev, COL_EXPECTED, number);
+	append(&ev->columns[COL_EXPECTED], number);
 	ev->report.checked++;
 	ev->report.failing += !passes;
 	ev->report.platform_checked += is_platform(tenant_id);
@@ -282,6 +326,8 @@ void evaluate_start(const struct evaluate_target *t, const char *tenants, evalua
 	ev->tenants = xstrdup(tenants);
 	for (size_t i = 0; i < COL_COUNT; i++)
 		ev->columns[i] = STRBUF_INIT;
+	for (size_t i = 0; i < TOLD_COUNT; i++)
+		ev->told[i] = STRBUF_INIT;
 	pgpool_exec(t->control, NULL, &SQL_dqd_list_checks, NULL, STATEMENT_LIMIT_MS, on_listed,
 		    ev);
 }

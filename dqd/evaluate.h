@@ -1,8 +1,10 @@
 /*
  * One evaluation: measures every kind of check for some tenants, judges, stores the results and
- * raises or resolves alerts, each once, when a state changes.
+ * raises or resolves alerts, each once, when a state changes: also when several judge at once, or
+ * one ends half-way (0025_told.sql).
  *
- *   definitions ─▶ measure (a statement per kind) ─▶ judge ─▶ store ─▶ alerts into the outbox
+ *   definitions ─▶ measure (a statement per kind) ─▶ judge ─▶ store ─▶ alerts into the outbox ─▶
+ * told
  */
 #ifndef DQD_EVALUATE_H
 #define DQD_EVALUATE_H

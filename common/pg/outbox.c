@@ -22,7 +22,7 @@ void outbox_envelope(const struct outbox_event *ev, struct strbuf *out)
 	timestamp_format(clock_wall_us(), now);
 	jw_init(&w, out);
 	jw_object(&w);
-	put(&w, "id", id);
+	put(&w, "id", ev->id != NULL ? ev->id : id);
 	put(&w, "subject", ev->subject);
 	put(&w, "occurredAt", now);
 	put(&w, "tenantId", ev->tenant_id);

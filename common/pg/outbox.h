@@ -9,6 +9,7 @@
 #include "common/base/strbuf.h"
 
 struct outbox_event {
+	const char *id;        /* "evt_<ULID>"; NULL: a new one */
 	const char *subject;   /* "melmastoon.analytics.data_quality.alert.v1" */
 	const char *tenant_id; /* NULL: the platform */
 	const char *ordering_key;
@@ -19,7 +20,7 @@ struct outbox_event {
 	struct slice payload;        /* JSON object */
 };
 
-/* Appends the envelope; its id is a new evt_<ULID>, its time now. */
+/* Appends the envelope; its time is now. */
 void outbox_envelope(const struct outbox_event *ev, struct strbuf *out);
 
 #endif

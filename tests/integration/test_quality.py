@@ -1,5 +1,6 @@
 """dqd: for each kind of check a planted fault turns it from pass to fail, and its repair back."""
 
+import contextlib
 import json
 import subprocess
 
@@ -141,6 +142,98 @@ def test_on_a_schedule(checked):
         wait_until(lambda: state(checked, *key) == "fail", timeout=60)
         checked.psql(repair)
         wait_until(lambda: state(checked, *key) == "pass", timeout=60)
+
+
+@contextlib.contextmanager
+def held(stack, sql):
+    """Another session, in a transaction that has done `sql`; committed at the end if the test did not."""
+    with pgcluster.Conn(stack.env["DATABASE_URL"]) as other:
+        other.query("begin")
+        other.query(sql)
+        yield other
+        other.query("commit")
+
+
+@contextlib.contextmanager
+def judging(stack, *words):
+    """`dqd run` in its own process."""
+    with subprocess.Popen([f"{BIN}/dqd", "-c", stack.path("etc", "dqd.conf"), "run", *words], stderr=subprocess.DEVNULL) as one:
+        try:
+            yield one
+        finally:
+            if one.poll() is None:
+                one.kill()
+
+
+def waits(stack, pattern, sessions=1):
+    """That many sessions wait for a lock in a statement like the pattern."""
+    return lambda: int(stack.query("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like $1",
+                                   pattern)[0][0]) >= sessions
+
+
+STORING, TELLING = "%insert into analytics.dq_results%", "%insert into analytics_run.outbox%"
+
+
+@pytest.fixture
+def lost(checked):
+    """Rows of fact_room_night get lost when called; they are back, and that is told, at the end."""
+    key, plant, repair = FAULTS["rows lost"]
+    before = len(alerts(checked))
+    yield lambda: checked.psql(plant), lambda: [a[2] for a in alerts(checked)[before:] if a[:2] == key[:2]]
+    checked.psql(repair)
+    check(checked)
+    assert [a[2] for a in alerts(checked)[before:] if a[:2] == key[:2]] == ["raised", "resolved"]
+
+
+MINE = f"r.tenant_id = '{TENANT}' and c.table_name = 'fact_room_night' and c.kind = 'row_count_drift'"
+
+
+def result(where):
+    """The result that is stored first of those that are so; held, whoever stores it waits."""
+    return (f"select c.table_name from analytics.dq_results r join analytics.dq_checks c using (check_id) where {where}"
+            " order by r.tenant_id, r.check_id limit 1 for update of r")
+
+
+def test_two_that_find_the_same_fault_raise_one_alert(checked, lost):
+    plant, told = lost
+    with held(checked, result(MINE)) as other:
+        plant()
+        with judging(checked) as one, judging(checked) as two:
+            wait_until(waits(checked, STORING, 2))
+            other.query("commit")
+            other.query("begin")
+            assert (one.wait(60), two.wait(60)) == (0, 0)
+    assert told() == ["raised"]
+
+
+def test_an_older_result_does_not_replace_a_newer_one(checked, lost):
+    """One has measured before the fault and stores after another found it."""
+    plant, told = lost
+    first = result("true")
+    assert checked.query(first)[0][0] != "fact_room_night"
+    with held(checked, first) as other, judging(checked) as one:
+        wait_until(waits(checked, STORING))
+        plant()
+        with judging(checked, "--table", "fact_room_night") as two:
+            assert two.wait(60) == 0
+        other.query("commit")
+        other.query("begin")
+        assert one.wait(60) == 0
+    assert state(checked, "fact_room_night", "row_count_drift") == "fail"
+    assert told() == ["raised"]
+
+
+def test_an_alert_is_told_by_the_next_when_one_is_killed(checked, lost):
+    plant, told = lost
+    with held(checked, "lock table analytics_run.outbox in share mode"):
+        plant()
+        with judging(checked) as one:
+            wait_until(waits(checked, TELLING))
+            one.kill()
+            assert state(checked, "fact_room_night", "row_count_drift") == "fail" and told() == []
+            checked.query("select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and query like $1", TELLING)
+    check(checked)
+    assert told() == ["raised"]
 
 
 def test_cells_that_another_counts_are_waited_for(checked):

@@ -37,7 +37,7 @@ def relay(stack, topic, **settings):
 
 
 def append(conn, key, n, tenant=None):
-    conn.statement(APPEND, key, SUBJECT, tenant, json.dumps({"key": key, "n": n}))
+    conn.statement(APPEND, key, SUBJECT, tenant, json.dumps({"key": key, "n": n}), None)
 
 
 def etld(stack, *words, check=0):
