@@ -31,7 +31,7 @@ unit: $(UNIT_BINS) ## unit tests
 	@set -e; for t in $(UNIT_BINS); do echo "  UNIT    $$(basename $$t)"; CK_VERBOSITY=normal $$t; done
 
 integration: all $(TEST_PROGS) ## integration tests on a private Postgres and Redis
-	@MODE=$(MODE) $(PYTHON) -m pytest -q -x -n $(PYTEST_JOBS) --dist loadfile \
+	@MODE=$(MODE) $(PYTHON) -m pytest -q --maxfail 5 -n $(PYTEST_JOBS) --dist loadfile \
 		-p no:cacheprovider tests/integration
 
 test: deps ## everything that must pass: unit, then integration
