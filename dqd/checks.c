@@ -8,7 +8,8 @@
 #include "common/pg/pgconn.h"
 #include "sql_gen.h"
 
-/* Rows of a table against those that its events, or the table it is derived from, call for. */
+/* Rows of a table against those that its events, or the table it is derived from, call for; its
+ * distinct keys against its rows. */
 static bool row_count_passes(double observed, double expected, double limit)
 {
 	return fabs(observed - expected) <= limit * (expected > 1 ? expected : 1);
@@ -21,7 +22,8 @@ static double row_count_shown(double expected, double limit)
 }
 
 /* Seconds since the oldest landed event that is not applied, share of nulls or of points set aside,
- * shapes of events that drifted: not above the limit. */
+ * shapes of events that drifted, rows that cannot be or want somebody's eye: not above the limit.
+ */
 static bool below_limit(double observed, double expected, double limit)
 {
 	(void)expected;
@@ -38,6 +40,10 @@ const struct check_kind check_kinds[] = {
 	{"row_count_drift", &SQL_dqd_measure_row_count, 0.0, row_count_passes, row_count_shown},
 	{"freshness", &SQL_dqd_measure_freshness, 300.0, below_limit, limit_shown},
 	{"null_rate", &SQL_dqd_measure_null_rate, 0.0, below_limit, limit_shown},
+	{"distinct_count", &SQL_dqd_measure_distinct_count, 0.0, row_count_passes, row_count_shown},
+	{"below_zero", &SQL_dqd_measure_below_zero, 0.0, below_limit, limit_shown},
+	{"stale_arrivals", &SQL_dqd_measure_stale_arrivals, 0.0, below_limit, limit_shown},
+	{"overbooking", &SQL_dqd_measure_overbooking, 0.0, below_limit, limit_shown},
 	{"schema_drift", &SQL_dqd_measure_schema_drift, 0.0, below_limit, limit_shown},
 	{"quarantine_rate", &SQL_dqd_measure_quarantine, 0.0, below_limit, limit_shown},
 };

@@ -19,18 +19,22 @@ with mark as (
 ), counted as (
     select c.tenant_id, c.day, count(f.tenant_id) as rows,
            pg_catalog.jsonb_build_object(
-               'property_id', count(f.tenant_id) filter (where f.property_id is null)) as nulls
+               'property_id', count(f.tenant_id) filter (where f.property_id is null)) as nulls,
+           pg_catalog.jsonb_build_object(
+               'below_zero', pg_catalog.jsonb_build_object(
+                   'rooms_available', count(f.tenant_id) filter (where f.rooms_available < 0))) as stats
       from cell c
       left join analytics_curated.fact_inventory_day f
         on f.tenant_id = c.tenant_id
        and f.date = c.day
      group by c.tenant_id, c.day
 ), stored as (
-    insert into analytics_run.profile as p (tenant_id, table_name, day, rows, nulls)
-    select n.tenant_id, 'fact_inventory_day', n.day, n.rows, n.nulls
+    insert into analytics_run.profile as p (tenant_id, table_name, day, rows, nulls, stats)
+    select n.tenant_id, 'fact_inventory_day', n.day, n.rows, n.nulls, n.stats
       from counted n
         on conflict (tenant_id, table_name, day) do update
-       set rows = excluded.rows, nulls = excluded.nulls, computed_at = pg_catalog.now()
+       set rows = excluded.rows, nulls = excluded.nulls, stats = excluded.stats,
+           computed_at = pg_catalog.now()
 )
 select count(*) as marks
   from taken;

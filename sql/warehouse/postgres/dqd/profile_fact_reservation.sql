@@ -22,19 +22,28 @@ with mark as (
                'property_id', count(f.tenant_id) filter (where f.property_id is null),
                'arrival_date', count(f.tenant_id) filter (where f.arrival_date is null),
                'departure_date', count(f.tenant_id) filter (where f.departure_date is null),
-               'currency', count(f.tenant_id) filter (where f.currency is null)) as nulls
+               'currency', count(f.tenant_id) filter (where f.currency is null)) as nulls,
+           pg_catalog.jsonb_build_object(
+               'below_zero', pg_catalog.jsonb_build_object(
+                   'room_revenue_micro', count(f.tenant_id) filter (where f.room_revenue_micro < 0))) as stats
       from cell c
-      left join analytics_curated.fact_reservation f
-        on f.tenant_id = c.tenant_id
-       and (f.arrival_date = c.day
-            or f.arrival_date is null and c.day = date '1970-01-01')
+      left join lateral (
+           select f.*
+             from analytics_curated.fact_reservation f
+            where f.tenant_id = c.tenant_id and f.arrival_date = c.day
+            union all
+           select f.*
+             from analytics_curated.fact_reservation f
+            where f.tenant_id = c.tenant_id and f.arrival_date is null and c.day = date '1970-01-01') f
+        on true
      group by c.tenant_id, c.day
 ), stored as (
-    insert into analytics_run.profile as p (tenant_id, table_name, day, rows, nulls)
-    select n.tenant_id, 'fact_reservation', n.day, n.rows, n.nulls
+    insert into analytics_run.profile as p (tenant_id, table_name, day, rows, nulls, stats)
+    select n.tenant_id, 'fact_reservation', n.day, n.rows, n.nulls, n.stats
       from counted n
         on conflict (tenant_id, table_name, day) do update
-       set rows = excluded.rows, nulls = excluded.nulls, computed_at = pg_catalog.now()
+       set rows = excluded.rows, nulls = excluded.nulls, stats = excluded.stats,
+           computed_at = pg_catalog.now()
 )
 select count(*) as marks
   from taken;

@@ -22,18 +22,22 @@ with mark as (
                'property_id', count(f.tenant_id) filter (where f.property_id is null),
                'room_type_id', count(f.tenant_id) filter (where f.room_type_id is null),
                'rate_micro', count(f.tenant_id) filter (where f.rate_micro is null),
-               'currency', count(f.tenant_id) filter (where f.currency is null)) as nulls
+               'currency', count(f.tenant_id) filter (where f.currency is null)) as nulls,
+           pg_catalog.jsonb_build_object(
+               'below_zero', pg_catalog.jsonb_build_object(
+                   'rate_micro', count(f.tenant_id) filter (where f.rate_micro < 0))) as stats
       from cell c
       left join analytics_curated.fact_room_night f
         on f.tenant_id = c.tenant_id
        and f.stay_date = c.day
      group by c.tenant_id, c.day
 ), stored as (
-    insert into analytics_run.profile as p (tenant_id, table_name, day, rows, nulls)
-    select n.tenant_id, 'fact_room_night', n.day, n.rows, n.nulls
+    insert into analytics_run.profile as p (tenant_id, table_name, day, rows, nulls, stats)
+    select n.tenant_id, 'fact_room_night', n.day, n.rows, n.nulls, n.stats
       from counted n
         on conflict (tenant_id, table_name, day) do update
-       set rows = excluded.rows, nulls = excluded.nulls, computed_at = pg_catalog.now()
+       set rows = excluded.rows, nulls = excluded.nulls, stats = excluded.stats,
+           computed_at = pg_catalog.now()
 )
 select count(*) as marks
   from taken;
