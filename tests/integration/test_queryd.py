@@ -375,7 +375,7 @@ def test_data_quality(stack, token):
 
     wait_until(lambda: results("?limit=100"), timeout=40, interval=0.5)
     for r in results("?table=fact_room_night"):
-        assert r["table"] == "fact_room_night" and r["kind"] in ("row_count_drift", "freshness", "null_rate")
+        assert r["table"] == "fact_room_night" and r["kind"] in ("row_count_drift", "freshness", "null_rate", "distinct_count", "below_zero")
         assert r["state"] in ("pass", "fail", "unknown") and r["since"]
     assert {r["state"] for r in results("?state=pass&limit=100")} <= {"pass"}
     assert stack.http("GET", "queryd", f"{API}/data-quality", token=stack.token(Hotel("nobody").tenant)).json()["items"] == []

@@ -256,7 +256,7 @@ def test_progress_and_an_estimate_are_for_terminals(etl, tenant):
         drop(etl, "dim_property")
     words = ["backfill", "--projection", "fact_inventory_day", "--hold"]
     seen = on_a_terminal([os.path.join(BIN, "etld"), "-c", etl.path("etc", "etld.conf"), "-o", "hint_listen=", "-o", "bus_listen=",
-                          "-o", "unit_events=1", "-o", "backfill_pause=100ms", *words])
+                          "-o", "unit_events=1", "-o", "backfill_pause=30ms", *words])
     assert "backfill planned" in seen and re.search(r"rows=?[\": ]+[1-9]", seen) and re.search(r"seconds=?[\": ]+[0-9]", seen), seen
     assert re.search(r"\[#*\.*\] +[0-9]+ %  [0-9]+ keys  [0-9]+ rows  [0-9]+ of [0-9]+ tenants", seen), seen
     drop(etl, "fact_inventory_day")
