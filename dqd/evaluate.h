@@ -11,7 +11,7 @@
 
 #include "common/pg/pgpool.h"
 
-struct evaluation;
+#define EVALUATE_PLATFORM "_platform" /* whose results no tenant sees */
 
 struct evaluate_target {
 	struct pgpool *control, *warehouse;

@@ -3,7 +3,7 @@
  * refresh and on a schedule, stores the results, and raises and resolves alerts, each once.
  *
  * This file is wiring only: inspector.c says when, profiler.c counts, evaluate.c measures and
- * stores, checks.c knows the kinds.
+ * stores, alerts.c tells, checks.c knows the kinds.
  */
 #include <errno.h>
 
