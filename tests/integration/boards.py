@@ -2,13 +2,14 @@
 
 import uuid
 
+from harness import http_request
 from hotel import API, CODES
 
 BOARD = {"name": "Front desk", "scope": "tenant"}
 
 
 class User:
-    """One user's requests; each answer's status can be asked for, and its code."""
+    """One user's requests, to the stack's queryd or that of `url`; each answer's status can be asked for, and its code."""
 
     def __init__(self, stack, tenant, name="a", role="tenant.admin", properties=(), url=None):
         self.stack, self.tenant, self.id, self.url = stack, tenant, f"usr_{name}", url
@@ -22,7 +23,9 @@ class User:
             headers.setdefault("Idempotency-Key", str(uuid.uuid4()))
         headers = {name: value for name, value in headers.items() if value is not None}
         path = path if path.startswith("/") and path.startswith(API) else API + path
-        return self.stack.http(method, "queryd", path, body, self.token, headers)
+        if self.url is None:
+            return self.stack.http(method, "queryd", path, body, self.token, headers)
+        return http_request(method, self.url + path, body, {"Authorization": "Bearer " + self.token, **headers})
 
     def get(self, path, **headers):
         return self.ask("GET", path, **headers)

@@ -119,3 +119,41 @@ def test_several_processes_share_the_work(stack, tenant):
     assert set(snapshots(copy)) == tiles
     made = copy.of("snapshot")
     assert len({one["snapshotId"] for one in made.values()}) == len(tiles)
+
+
+def test_cadence(stack, tenant):
+    """Metrics that may be old are looked at again later; what reads much, much later, and only for who pulls."""
+    user, copy = User(stack, tenant, "author"), Copy(stack, tenant)
+    copy.pull()
+    board = user.board()["id"]
+
+    def due_in(tile):
+        """Minutes, of its next look; None while it is being made."""
+        [[minutes]] = stack.query("select round(extract(epoch from due_at - now()) / 60) from analytics.sync_snapshots"
+                                  " where tenant_id = $1 and widget_id = $2 and snapshot_id is not null and worker is null", tenant, tile) or [[None]]
+        return minutes and int(minutes)
+
+    hot, cold = widget(user, board), user.post(f"/dashboards/{board}/widgets", {
+        "kind": "kpi_tile", "title": "Locks", "layout": {"x": 0, "y": 8, "w": 4, "h": 4},
+        "query": {"metrics": ["lock_success_rate"], "dateRange": {"from": "2026-03-01", "to": "2026-03-31"}}}).json()["id"]
+    wait_until(lambda: (due_in(hot), due_in(cold)) == (5, 15))
+    assert {tile: one["cadence"] for tile, one in snapshots(copy).items()} == {hot: "hot", cold: "cold"}
+
+    def look_now():
+        stack.query("update analytics.sync_snapshots set due_at = now(), state = null where tenant_id = $1", tenant)
+
+    stack.kill("queryd")
+    try:
+        with another_queryd(stack, sync_heavy_bytes="1B", sync_heavy="90m") as url:
+            look_now()
+            wait_until(lambda: due_in(hot) == 90)
+            stack.query("update analytics.sync_scopes set pulled_at = now() - interval '2 hours' where tenant_id = $1", tenant)
+            look_now()
+            fresh = widget(User(stack, tenant, "author", url=url), board, y=16)
+            wait_until(lambda: due_in(fresh) is not None)
+            assert due_in(hot) == 0  # nobody asks for it
+            stack.query("update analytics.sync_scopes set pulled_at = now() where tenant_id = $1", tenant)
+            look_now()
+            wait_until(lambda: due_in(hot) == 90)
+    finally:
+        stack.up()
