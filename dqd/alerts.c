@@ -25,11 +25,12 @@ enum column {
 	OBSERVED,
 	EXPECTED,
 	STATE,
-	SINCE
+	SINCE,
+	CHANGES
 };
 
 /* What is told, as parallel array literals: parameters of mark_told.sql. */
-enum told { TOLD_CHECK, TOLD_TENANT, TOLD_STATE, TOLD_COUNT };
+enum told { TOLD_CHECK, TOLD_TENANT, TOLD_STATE, TOLD_CHANGES, TOLD_COUNT };
 
 struct alert {
 	const char *tenant_id, *event_id, *envelope;
@@ -112,7 +113,7 @@ static void make_payload(const struct pgresult *r, size_t row, struct strbuf *ou
 
 static void make_alert(struct alerts *as, const struct pgresult *r, size_t row)
 {
-	static const enum column told[] = {CHECK_ID, TENANT_ID, STATE};
+	static const enum column told[] = {CHECK_ID, TENANT_ID, STATE, CHANGES};
 	struct strbuf payload = STRBUF_INIT, envelope = STRBUF_INIT;
 	const char *tenant_id = arena_strdup(as->arena, pgresult_text(r, 0, row, TENANT_ID));
 	struct alert *a = &as->all[as->n++];

@@ -255,6 +255,22 @@ def test_an_older_result_does_not_replace_a_newer_one(checked, lost):
     assert told() == ["raised"]
 
 
+def test_who_told_an_older_change_does_not_set_back_what_was_told(checked):
+    """One raised the alert, and says so only after another has resolved it: the next fault is raised."""
+    key, plant, repair = FAULTS["rows lost"]
+    before = len(alerts(checked))
+    for sql in (plant, repair):
+        checked.psql(sql)
+        check(checked)
+    mine = f"select r.check_id, r.tenant_id, 'fail', r.changes - 1 from analytics.dq_results r join analytics.dq_checks c using (check_id) where {MINE}"
+    with pgcluster.Conn(checked.env["DATABASE_URL"]) as late:
+        late.statement("control/dqd/mark_told.sql", *("{" + value + "}" for value in late.query(mine)[0]))
+    for sql in (plant, repair):
+        checked.psql(sql)
+        check(checked)
+    assert [a[2] for a in alerts(checked)[before:] if a[:2] == key[:2]] == ["raised", "resolved"] * 2
+
+
 def test_an_alert_is_told_by_the_next_when_one_is_killed(checked, lost):
     plant, told = lost
     with held(checked, "lock table analytics_run.outbox in share mode"):
