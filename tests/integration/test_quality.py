@@ -176,6 +176,30 @@ def test_on_a_schedule(checked):
         wait_until(lambda: state(checked, *key) == "pass", timeout=60)
 
 
+def test_what_is_only_told_says_nothing_against_the_figures(checked):
+    """A failing check of severity info; with the tenant's own in its place, the answers say so."""
+    key, plant, repair = FAULTS["a guest who never came"]
+    token = checked.token(TENANT, "--role", "tenant.admin")
+
+    def quality():
+        answer = checked.http("POST", "queryd", "/api/v1/analytics/metrics/cancellation_rate:compute",
+                              {"dateRange": {"from": "2026-04-01", "to": "2026-04-30"}}, token, {"Cache-Control": "no-cache"})
+        assert answer.status == 200, answer
+        return answer.json()["quality"]
+
+    checked.psql(plant)
+    check(checked)
+    assert state(checked, *key) == "fail" and quality() == "ok"
+    checked.psql("insert into analytics.dq_checks (check_id, tenant_id, table_name, kind, severity, params) values "
+                 f"('dqc_01KJM0000000000000000000F2', '{TENANT}', '{key[0]}', '{key[1]}', 'warning', '{{\"limit\": 0}}')")
+    check(checked)
+    wait_until(lambda: quality() == "warning")
+    checked.psql("delete from analytics.dq_checks where check_id = 'dqc_01KJM0000000000000000000F2'")
+    checked.psql(repair)
+    check(checked)
+    assert state(checked, *key) == "pass"
+
+
 @contextlib.contextmanager
 def held(stack, sql):
     """Another session, in a transaction that has done `sql`; committed at the end if the test did not."""
