@@ -8,34 +8,34 @@
 #define PROFILER_MAGIC     OBJ_MAGIC('p')
 #define PROFILE_TIMEOUT_MS (5 * 60 * 1000)
 
-/* Each takes at most $1 marks of its table and returns how many it took. */
-static const struct sql_stmt *const statements[] = {
-	&SQL_dqd_profile_fact_reservation,
-	&SQL_dqd_profile_fact_room_night,
-	&SQL_dqd_profile_fact_inventory_day,
-	&SQL_dqd_profile_fact_payment,
-	&SQL_dqd_profile_dim_property,
-	&SQL_dqd_profile_dim_room_type,
-	&SQL_dqd_profile_dim_room,
-	&SQL_dqd_profile_dim_tenant,
-	&SQL_dqd_profile_fact_housekeeping_task,
-	&SQL_dqd_profile_dim_fx,
-	&SQL_dqd_profile_fact_lock_action,
-	&SQL_dqd_profile_fact_ai_suggestion,
-	&SQL_dqd_profile_fact_demand_forecast,
-	&SQL_dqd_profile_fact_audit_event,
-	&SQL_dqd_profile_fact_funnel,
-	&SQL_dqd_profile_fact_room_night_history,
+/* Each statement takes at most $1 marks of its table and returns how many it took. */
+static const struct table {
+	const char *name;
+	const struct sql_stmt *count;
+} tables[] = {
+	{"fact_reservation", &SQL_dqd_profile_fact_reservation},
+	{"fact_room_night", &SQL_dqd_profile_fact_room_night},
+	{"fact_inventory_day", &SQL_dqd_profile_fact_inventory_day},
+	{"fact_payment", &SQL_dqd_profile_fact_payment},
+	{"dim_property", &SQL_dqd_profile_dim_property},
+	{"dim_room_type", &SQL_dqd_profile_dim_room_type},
+	{"dim_room", &SQL_dqd_profile_dim_room},
+	{"dim_tenant", &SQL_dqd_profile_dim_tenant},
+	{"fact_housekeeping_task", &SQL_dqd_profile_fact_housekeeping_task},
+	{"dim_fx", &SQL_dqd_profile_dim_fx},
+	{"fact_lock_action", &SQL_dqd_profile_fact_lock_action},
+	{"fact_ai_suggestion", &SQL_dqd_profile_fact_ai_suggestion},
+	{"fact_demand_forecast", &SQL_dqd_profile_fact_demand_forecast},
+	{"fact_audit_event", &SQL_dqd_profile_fact_audit_event},
+	{"fact_funnel", &SQL_dqd_profile_fact_funnel},
+	{"fact_room_night_history", &SQL_dqd_profile_fact_room_night_history},
 };
 
 struct profiler {
 	unsigned magic;
 	struct pgpool *pool;
 	char cells_max[24];
-	const char *params[1];
-	bool full;         /* all that was marked is counted when it ends, by whomever */
-	const char *table; /* of a full run; NULL: every one */
-	size_t next;       /* statement */
+	size_t next; /* table */
 	profiler_fn fn;
 	void *arg;
 	bool busy;
@@ -60,51 +60,33 @@ static void on_counted(void *arg, const struct pgresult *r, const struct err *e)
 		end(p, e);
 		return;
 	}
-	taken = pgresult_i64(r, 0, 0, 0);
+	taken = pgresult_i64(r, 1, 0, 0);
 	metric_add(p->cells, taken);
 	if (taken == 0)
 		p->next++;
 	count_next(p);
 }
 
-static void on_awaited(void *arg, const struct pgresult *r, const struct err *e)
-{
-	struct profiler *p = arg;
-
-	OBJ_CHECK(p, PROFILER_MAGIC);
-	(void)r;
-	end(p, e);
-}
-
-/* Another dqd may have taken some of the marks and not be done with them. */
-static void await_others(struct profiler *p)
-{
-	p->params[0] = p->table;
-	pgpool_exec(p->pool, NULL, &SQL_dqd_await_counting, p->params, PROFILE_TIMEOUT_MS,
-		    on_awaited, p);
-}
-
 static void count_next(struct profiler *p)
 {
-	if (p->next == ARRAY_SIZE(statements)) {
-		if (p->full)
-			await_others(p);
-		else
-			end(p, NULL);
+	const char *cells_max = p->cells_max;
+	const struct table *t;
+
+	if (p->next == ARRAY_SIZE(tables)) {
+		end(p, NULL);
 		return;
 	}
-	p->params[0] = p->cells_max;
-	pgpool_exec(p->pool, NULL, statements[p->next], p->params, PROFILE_TIMEOUT_MS, on_counted,
-		    p);
+	t = &tables[p->next];
+	pgpool_batch(p->pool, NULL,
+		     (struct pgstmt[]){{&SQL_dqd_lock_counting, &t->name}, {t->count, &cells_max}},
+		     2, PROFILE_TIMEOUT_MS, on_counted, p);
 }
 
-static void begin(struct profiler *p, bool full, const char *table, profiler_fn fn, void *arg)
+static void begin(struct profiler *p, profiler_fn fn, void *arg)
 {
 	OBJ_CHECK(p, PROFILER_MAGIC);
 	ASSERT(!p->busy);
 	p->busy = true;
-	p->full = full;
-	p->table = table;
 	p->fn = fn;
 	p->arg = arg;
 	p->next = 0;
@@ -112,7 +94,7 @@ static void begin(struct profiler *p, bool full, const char *table, profiler_fn 
 
 void profiler_run(struct profiler *p, profiler_fn fn, void *arg)
 {
-	begin(p, false, NULL, fn, arg);
+	begin(p, fn, arg);
 	count_next(p);
 }
 
@@ -130,10 +112,8 @@ static void on_marked(void *arg, const struct pgresult *r, const struct err *e)
 
 void profiler_run_full(struct profiler *p, const char *table, profiler_fn fn, void *arg)
 {
-	begin(p, true, table, fn, arg);
-	p->params[0] = table;
-	pgpool_exec(p->pool, NULL, &SQL_dqd_mark_dirty, p->params, PROFILE_TIMEOUT_MS, on_marked,
-		    p);
+	begin(p, fn, arg);
+	pgpool_exec(p->pool, NULL, &SQL_dqd_mark_dirty, &table, PROFILE_TIMEOUT_MS, on_marked, p);
 }
 
 struct profiler *profiler_new(struct pgpool *warehouse, int64_t cells_max)

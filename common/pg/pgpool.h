@@ -52,8 +52,10 @@ void pgpool_cancel(struct pgpool *p, struct pgpool_wait *w); /* fn will not be c
 /* A connection that is broken, in a transaction or running an op (it ends with -ECANCELED) is
  * closed and replaced. c is dead to the caller; during pgpool_free this is a no-op. */
 void pgpool_release(struct pgpool *p, struct pgconn *c);
-/* Acquire, exec one statement, release; fn gets the error of whichever failed. Parameters are
- * copied. */
+/* Acquire, run the statements as one transaction (see pgconn_batch), release; fn gets the error of
+ * whichever failed. Parameters are copied. */
+void pgpool_batch(struct pgpool *p, const char *role, const struct pgstmt *stmts, size_t n,
+		  int64_t timeout_ms, pgconn_fn fn, void *arg);
 void pgpool_exec(struct pgpool *p, const char *role, const struct sql_stmt *s,
 		 const char *const *params, int64_t timeout_ms, pgconn_fn fn, void *arg);
 bool pgpool_up(const struct pgpool *p);

@@ -309,25 +309,19 @@ def test_an_alert_is_told_by_the_next_when_one_is_killed(checked, lost):
     assert told() == ["raised"]
 
 
-def test_cells_that_another_counts_are_waited_for(checked):
-    """`dqd run` judges every table, also one of which a running dqd has marks in hand."""
+def test_a_table_that_another_counts_is_waited_for(checked):
+    """Of two counts the one that looked last is stored last: `dqd run` judges what it and the other have counted."""
     judged = ("select max(r.evaluated_at) from analytics.dq_results r join analytics.dq_checks c using (check_id)"
               f" where r.tenant_id = '{TENANT}' and c.table_name = 'fact_reservation' and c.kind = 'row_count_drift'")
-    mark = f"insert into analytics_run.profile_dirty (tenant_id, table_name, day) values ('{TENANT}', 'fact_reservation', '2026-04-10')"
-    take = f"delete from analytics_run.profile_dirty where tenant_id = '{TENANT}' returning day"
+    before = checked.query(judged)
     with pgcluster.Conn(checked.env["DATABASE_URL"]) as other:
-        def in_hand():
-            other.query("rollback")
-            other.query(mark)
-            other.query("begin")
-            return other.query(take)  # none: the daemon was faster
         other.query("begin")
-        wait_until(in_hand)
-        before = checked.query(judged)
-        with subprocess.Popen([f"{BIN}/dqd", "-c", checked.path("etc", "dqd.conf"), "run"], stderr=subprocess.DEVNULL) as one:
-            wait_until(lambda: one.poll() is not None or checked.query(
-                "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%profile_dirty%'"), timeout=60)
+        other.statement("warehouse/postgres/dqd/lock_counting.sql", "fact_reservation")
+        other.statement("warehouse/postgres/dqd/profile_fact_reservation.sql", "1000")
+        with judging(checked) as one:
+            wait_until(lambda: one.poll() is not None or waits(checked, "%pg_advisory_xact_lock(7203%")(), timeout=60)
             assert one.poll() is None, "it did not wait"
+            assert checked.query(judged) == before
             other.query("commit")
             assert one.wait(60) == 0
     assert checked.query(judged) > before

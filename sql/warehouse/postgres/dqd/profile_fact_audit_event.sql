@@ -1,5 +1,6 @@
 -- Counts dirty cells of fact_audit_event again. Marks are append only and taken in the statement that
 -- counts: a mark this snapshot sees belongs to rows it sees; one made meanwhile stays for the next.
+-- Needs lock_counting: of two snapshots the older one could be stored last. A purge's marks are skipped.
 -- $1 cells_max int  most marks taken
 -- rows: exactly one (marks bigint): how many were taken
 with mark as (
