@@ -38,7 +38,12 @@ PR_SET_CHILD_SUBREAPER = 36
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def wait_until(condition, timeout=20, interval=0.02):
+# A test fails by what it sees, not by how fast the machine is: how long to wait, in seconds, for what
+# is certain to come.
+PATIENCE = 120
+
+
+def wait_until(condition, timeout=PATIENCE, interval=0.02):
     """Polls until condition() is true and returns what it said; fails the test at the time-out."""
     deadline = time.monotonic() + timeout
     while True:
@@ -49,7 +54,7 @@ def wait_until(condition, timeout=20, interval=0.02):
         time.sleep(interval)
 
 
-def run(argv, check=0, timeout=120, **options):
+def run(argv, check=0, timeout=PATIENCE, **options):
     """Runs a command with its output captured; `check`: the exit code it must have (None: any)."""
     done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False,
                           **options)
@@ -88,7 +93,7 @@ class Answer:
         return f"<{self.status} {self.body[:500]!r}>"
 
 
-def http_request(method, url, body=None, headers=None, timeout=30):
+def http_request(method, url, body=None, headers=None, timeout=PATIENCE):
     """One request on a connection of its own; dict and list bodies go as JSON."""
     parts = urllib.parse.urlsplit(url)
     headers = dict(headers or {})
@@ -199,7 +204,7 @@ class Stack:
     def url(self, daemon, path="/"):
         return self.env[daemon.upper() + "_URL"] + path
 
-    def http(self, method, daemon, path, body=None, token=None, headers=None, timeout=30):
+    def http(self, method, daemon, path, body=None, token=None, headers=None, timeout=PATIENCE):
         headers = dict(headers or {})
         if token is not None:
             headers["Authorization"] = "Bearer " + token
@@ -292,4 +297,4 @@ def another_queryd(stack, **settings):
         yield url
     finally:
         queryd.terminate()
-        assert FAULTS[0] not in queryd.stderr.read() and queryd.wait(30) == 0
+        assert FAULTS[0] not in queryd.stderr.read() and queryd.wait(PATIENCE) == 0

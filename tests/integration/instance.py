@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 
-from harness import BIN, FAULTS, http_request, wait_until
+from harness import BIN, FAULTS, PATIENCE, http_request, wait_until
 
 _numbers = itertools.count(1)
 
@@ -43,14 +43,14 @@ class Instance:
         """Its log, a dict a line."""
         return [json.loads(line) for line in self.log().splitlines() if line.endswith("}")]
 
-    def http(self, method, path, body=None, headers=None, timeout=30):
-        return http_request(method, self.url + path, body, headers, timeout)
+    def http(self, method, path, body=None, headers=None):
+        return http_request(method, self.url + path, body, headers)
 
-    def post(self, events, token=None, timeout=30):
+    def post(self, events, token=None):
         """POST /v1/events with NDJSON."""
         return self.http("POST", "/v1/events", events, {
             "Content-Type": "application/x-ndjson",
-            "Authorization": "Bearer " + (token or self.stack.env["INGESTD_TOKEN"])}, timeout)
+            "Authorization": "Bearer " + (token or self.stack.env["INGESTD_TOKEN"])})
 
     def __enter__(self):
         return self
@@ -58,6 +58,6 @@ class Instance:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.terminate()
-        code = self.process.wait(30)
+        code = self.process.wait(PATIENCE)
         assert code in (0, -9), f"{self.name} ended with {code}:\n{self.log()[-3000:]}"
         assert not any(fault in self.log() for fault in FAULTS), self.log()[-3000:]

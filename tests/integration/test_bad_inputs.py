@@ -24,7 +24,7 @@ def door(stack):
     """An ingestd of its own that must be as well after all of it as before, and what should have landed."""
     before = last_batch(stack)
     landed = []
-    with Instance(stack, "ingestd", read_timeout="1s") as ingestd:
+    with Instance(stack, "ingestd", read_timeout="3s") as ingestd:
         yield ingestd, landed
         assert ingestd.http("GET", "/ready").status == 200
         last = own("the last", table.event())

@@ -8,7 +8,7 @@ import pytest
 import platform_events as ev
 import warehouse as wh
 from events import OTHER, TENANT, event
-from harness import BIN, run, wait_until
+from harness import BIN, PATIENCE, run, wait_until
 from instance import Instance
 from pgcluster import PgError
 
@@ -159,7 +159,7 @@ def test_a_landing_and_a_tombstone_take_turns(world):
         wait_until(lambda: world.value("select count(*) from pg_locks where locktype = 'advisory' and not granted") == "1")
         assert not buried.done()
         world.ingestd.query("commit")
-        assert buried.result(60) == ["accepted"]
+        assert buried.result(PATIENCE) == ["accepted"]
     with pytest.raises(PgError) as refused:
         wh.land(world.ingestd, [event("reservation.cancelled", "2024-01-04T10:00", {"reservationId": "b"}),
                                 event("reservation.cancelled", "2024-01-04T10:00", {"reservationId": "b"}, OTHER)])

@@ -10,7 +10,7 @@ import uuid
 import pytest
 
 from boards import BOARD, User, code, fields
-from harness import wait_until
+from harness import PATIENCE, wait_until
 from hotel import API, Hotel, ulid
 from instance import Instance
 
@@ -256,7 +256,7 @@ def test_killed_between_effect_and_answer(stack):
             wait_until(lambda: sum(f.done() for f in sent) >= 10)
             first.process.send_signal(signal.SIGKILL)
             lost = sum(f.result() is None for f in sent)
-        first.process.wait(30)
+        first.process.wait(PATIENCE)
     assert lost > 0
     for key, name in names.items():
         assert user.post("/dashboards", {**BOARD, "name": name}, Idempotency_Key=key).status == 201
@@ -424,12 +424,12 @@ def test_a_check_of_its_own_is_the_one_that_counts(stack):
         items = user.get("/data-quality?table=fact_payment&limit=100").json()["items"]
         return {i["checkId"]: i["state"] for i in items if (i["kind"], i["column"]) == ("null_rate", "currency")}
 
-    platforms = next(iter(wait_until(lambda: results() if "fail" in results().values() else None, timeout=60)))
+    platforms = next(iter(wait_until(lambda: results() if "fail" in results().values() else None)))
     own = user.post("/data-quality/checks", {**OWN, "limit": 1}).json()["id"]
     assert platforms not in results()
     hotel.event("tenant.created", "2024-01-01T00:00", {"name": "x", "timezone": "UTC"})
     hotel.send(stack)  # what changes is checked again
-    wait_until(lambda: results() == {own: "pass"}, timeout=60)
+    wait_until(lambda: results() == {own: "pass"})
     user.put(f"/data-quality/checks/{own}", {**OWN, "enabled": False}, "*")
     assert user.delete(f"/data-quality/checks/{own}").status == 204
     assert results() == {platforms: "fail"}

@@ -10,7 +10,7 @@ import urllib.parse
 import pytest
 
 import platform_events as ev
-from harness import Answer, wait_until
+from harness import PATIENCE, Answer, wait_until
 from instance import Instance
 from test_ingest import (JSON, WHEN, assert_problem, booking, counts, dead_letters, deliver, landing_held, push,
                          push_token, stored, text_of, tokens, waiting)
@@ -28,7 +28,7 @@ def tenant(request):
 def send(url, path, body, headers):
     """POST with header fields as a list, so that one can be there twice."""
     where = urllib.parse.urlsplit(url)
-    with contextlib.closing(http.client.HTTPConnection(where.hostname, where.port, timeout=30)) as client:
+    with contextlib.closing(http.client.HTTPConnection(where.hostname, where.port, timeout=PATIENCE)) as client:
         client.putrequest("POST", path)
         for name, value in [*headers, ("Content-Length", str(len(body)))]:
             client.putheader(name, value)

@@ -15,7 +15,7 @@ import pytest
 
 import pgcluster
 import platform_events as ev
-from harness import BIN, CHECKOUT, run, wait_until
+from harness import BIN, CHECKOUT, PATIENCE, run, wait_until
 from instance import Instance
 
 sys.path.append(os.path.join(CHECKOUT, "tools"))
@@ -405,10 +405,10 @@ def test_correlation_id(stack, tenant):
     assert len(set(made)) == 4 and all(one.startswith("cor_") for one in made)
 
 
-def talk(url, *parts, timeout=20):
+def talk(url, *parts):
     """Sends raw bytes and returns all that comes back until the server closes."""
     where = urllib.parse.urlsplit(url)
-    with socket.create_connection((where.hostname, where.port), timeout) as client:
+    with socket.create_connection((where.hostname, where.port), PATIENCE) as client:
         answer = b""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             for part in parts:
@@ -447,7 +447,7 @@ def test_the_largest_event(stack, tenant):
 
 @pytest.mark.parametrize("sent", [b"POST /v1/ev", head("/v1/events", 1000, "t"), head("/v1/events", 1000, "t") + b"{"])
 def test_a_slow_client_is_closed_and_holds_up_nobody(stack, tenant, sent):
-    with Instance(stack, "ingestd", read_timeout="400ms") as ingestd:
+    with Instance(stack, "ingestd", read_timeout="2s") as ingestd:
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             slow = pool.submit(talk, ingestd.url, sent)
             assert counts(ingestd.post(text_of(booking(tenant)))) == [1, 0, 0, 0]
@@ -603,7 +603,7 @@ def test_sigterm_answers_what_is_in_flight(stack, tenant):
                 ingestd.post(text_of(booking(tenant, 1)))
             assert ingestd.process.poll() is None
         assert counts(in_flight.result()) == [1, 0, 0, 0]
-        assert ingestd.process.wait(20) == 0
+        assert ingestd.process.wait(PATIENCE) == 0
     assert len(stored(stack, tenant)) == 1
 
 

@@ -46,7 +46,7 @@ STRICTER = {
 
 
 def run(*argv, data=b"", check=True):
-    done = subprocess.run(argv, input=data, capture_output=True, check=False, timeout=60)
+    done = subprocess.run(argv, input=data, capture_output=True, check=False)
     assert not check or done.returncode == 0, (argv, done.stderr)
     return done
 

@@ -5,7 +5,7 @@ import os
 import re
 import signal
 
-from harness import BIN, run, wait_until
+from harness import BIN, PATIENCE, run, wait_until
 from hotel import API, WINDOW
 from instance import Instance
 from test_single_flight import Asker, hotel_of
@@ -82,7 +82,7 @@ def test_signals_reach_all(stack):
         wait_until(lambda: len(lines(queryd, "settings reloaded")) == WORKERS + 1)
         served = workers(queryd)
         os.kill(queryd.process.pid, signal.SIGTERM)
-        assert queryd.process.wait(60) == 0
+        assert queryd.process.wait(PATIENCE) == 0
         assert len(lines(queryd, "drained")) == WORKERS
         assert not any(map(alive, served))
 
@@ -91,12 +91,12 @@ def test_no_worker_outlives_the_supervisor(stack):
     with Workers(stack) as queryd:
         orphans = workers(queryd)
         os.kill(queryd.process.pid, signal.SIGKILL)
-        queryd.process.wait(30)
+        queryd.process.wait(PATIENCE)
         wait_until(lambda: not any(map(alive, orphans)))
 
 
 def test_a_start_that_fails_ends_all(stack):
     """Settings that cannot work end it as they end a queryd alone, and leave nobody behind."""
     options = [word for setting in ("workers=2", "listen=127.0.0.1:0", "scope_key_file=") for word in ("-o", setting)]
-    done = run([os.path.join(BIN, "queryd"), "-c", stack.path("etc", "queryd.conf"), *options], 78, timeout=60)
+    done = run([os.path.join(BIN, "queryd"), "-c", stack.path("etc", "queryd.conf"), *options], 78)
     assert "scope_key_file must be set" in done.stderr and "a worker could not start" in done.stderr

@@ -8,7 +8,7 @@ import pytest
 
 import pgcluster
 import reference
-from harness import BIN, another_queryd, http_request, run, wait_until
+from harness import BIN, PATIENCE, another_queryd, http_request, run, wait_until
 from instance import Instance
 
 TENANT = "tnt_01HZ00000000000000000000DQ"
@@ -171,9 +171,9 @@ def test_on_a_schedule(checked):
     key, plant, repair = FAULTS["rows lost"]
     checked.psql(plant)
     with Instance(checked, "dqd", schedule_interval="1s", full_interval="1s", bus_connect=""):
-        wait_until(lambda: state(checked, *key) == "fail", timeout=60)
+        wait_until(lambda: state(checked, *key) == "fail")
         checked.psql(repair)
-        wait_until(lambda: state(checked, *key) == "pass", timeout=60)
+        wait_until(lambda: state(checked, *key) == "pass")
 
 
 def test_what_is_only_told_says_nothing_against_the_figures(checked):
@@ -258,7 +258,7 @@ def test_two_that_find_the_same_fault_raise_one_alert(checked, lost):
             wait_until(waits(checked, STORING, 2))
             other.query("commit")
             other.query("begin")
-            assert (one.wait(60), two.wait(60)) == (0, 0)
+            assert (one.wait(PATIENCE), two.wait(PATIENCE)) == (0, 0)
     assert told() == ["raised"]
 
 
@@ -271,10 +271,10 @@ def test_an_older_result_does_not_replace_a_newer_one(checked, lost):
         wait_until(waits(checked, STORING))
         plant()
         with judging(checked, "--table", "fact_room_night") as two:
-            assert two.wait(60) == 0
+            assert two.wait(PATIENCE) == 0
         other.query("commit")
         other.query("begin")
-        assert one.wait(60) == 0
+        assert one.wait(PATIENCE) == 0
     assert state(checked, "fact_room_night", "row_count_drift") == "fail"
     assert told() == ["raised"]
 
@@ -319,11 +319,11 @@ def test_a_table_that_another_counts_is_waited_for(checked):
         other.statement("warehouse/postgres/dqd/lock_counting.sql", "fact_reservation")
         other.statement("warehouse/postgres/dqd/profile_fact_reservation.sql", "1000")
         with judging(checked) as one:
-            wait_until(lambda: one.poll() is not None or waits(checked, "%pg_advisory_xact_lock(7203%")(), timeout=60)
+            wait_until(lambda: one.poll() is not None or waits(checked, "%pg_advisory_xact_lock(7203%")())
             assert one.poll() is None, "it did not wait"
             assert checked.query(judged) == before
             other.query("commit")
-            assert one.wait(60) == 0
+            assert one.wait(PATIENCE) == 0
     assert checked.query(judged) > before
 
 
@@ -394,8 +394,8 @@ def test_after_each_refresh(checked):
     before = evaluated()
     checked.send_events([reservation(22)])
     checked.wait()
-    wait_until(lambda: evaluated() > before, timeout=30)
-    wait_until(lambda: state(checked, "fact_reservation", "row_count_drift") == "pass", timeout=30)
+    wait_until(lambda: evaluated() > before)
+    wait_until(lambda: state(checked, "fact_reservation", "row_count_drift") == "pass")
 
 
 # ---- schema drift: of all tenants together, so for nobody but the platform

@@ -369,7 +369,7 @@ def test_figures_of_all_properties_are_hidden(group):
     assert any(p["watermark"] and p["lastRun"] for p in full)
     assert all(p[h] is None for p in part for h in hidden)
     assert [p["key"] for p in part] == [p["key"] for p in full]
-    wait_until(lambda: get("/data-quality", group.token)["items"], timeout=40)
+    wait_until(lambda: get("/data-quality", group.token)["items"])
     full, part = get("/data-quality?limit=100", group.token)["items"], get("/data-quality?limit=100", scoped)["items"]
     assert full and all(r["since"] and r["evaluatedAt"] for r in full)
     for checked in part:

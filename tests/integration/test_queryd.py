@@ -161,7 +161,7 @@ def test_the_first_rows_of_a_tenant(stack):
     assert stack.psql(role) == [["0"]]
     hotel.property("p", 2)
     hotel.send(stack)
-    wait_until(lambda: compute(stack, token, "rooms_available")["rows"] == [{"rooms_available": 2 * 68}], timeout=3)
+    wait_until(lambda: compute(stack, token, "rooms_available")["rows"] == [{"rooms_available": 2 * 68}])
     assert stack.psql(role) == [["1"]]
 
 
@@ -176,7 +176,7 @@ def test_suspended_reads_and_deleted_does_not(stack):
     hotel.event("tenant.deleted", "2024-03-01T00:00", {})
     hotel.send(stack)
     gone = wait_until(lambda: (lambda a: a if a.status == 403 else None)(
-        stack.compute(token, "rooms_available", dateRange=WINDOW)), timeout=40, interval=0.5)
+        stack.compute(token, "rooms_available", dateRange=WINDOW)), interval=0.5)
     assert gone.json()["code"] == CODES + "TENANT.NOT_FOUND"
 
 
@@ -330,7 +330,7 @@ def test_refresh_is_a_job_once_for_a_key(stack, token):
         job = stack.http("GET", "queryd", first.headers["Location"], token=token).json()
         return job if job["state"] not in ("queued", "running") else None
 
-    job = wait_until(ended, timeout=30)
+    job = wait_until(ended)
     assert job["state"] == "succeeded" and job["projectionKey"] == "fact_reservation" and job["progress"] == 1
     assert job["runs"][0]["attempt"] == 1 and job["runs"][0]["finishedAt"]
 
@@ -373,7 +373,7 @@ def test_data_quality(stack, token):
     def results(query=""):
         return stack.http("GET", "queryd", f"{API}/data-quality{query}", token=token).json()["items"]
 
-    wait_until(lambda: results("?limit=100"), timeout=40, interval=0.5)
+    wait_until(lambda: results("?limit=100"), interval=0.5)
     for r in results("?table=fact_room_night"):
         assert r["table"] == "fact_room_night" and r["kind"] in ("row_count_drift", "freshness", "null_rate", "distinct_count", "below_zero")
         assert r["state"] in ("pass", "fail", "unknown") and r["since"]

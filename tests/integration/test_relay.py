@@ -10,7 +10,7 @@ import zmq
 
 import pgcluster
 import platform_events as ev
-from harness import BIN, run, wait_until
+from harness import BIN, PATIENCE, run, wait_until
 from instance import Instance
 from pubsub_topic import TOPIC, Topic
 
@@ -76,9 +76,9 @@ def test_two_writers_of_one_key_and_a_relay_that_is_killed(quiet):
                 one.process.kill()
         with relay(quiet, topic) as last:
             for writer in writing:
-                writer.result(60)
+                writer.result(PATIENCE)
             done.set()
-            watching.result(60)
+            watching.result(PATIENCE)
             wait_until(lambda: unpublished(quiet) == 0, 60)
             metrics = last.http("GET", "/metrics").body.decode()
             assert 'outbox_published_total{transport="pubsub"}' in metrics and "outbox_oldest_unpublished_seconds" in metrics

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import CHECKOUT, MODE, on_a_terminal, run, wait_until
+from harness import CHECKOUT, MODE, PATIENCE, on_a_terminal, run, wait_until
 
 REPLAY = os.path.join(CHECKOUT, "tools", "replay")
 LOST = "lost"  # an answer that never comes: the connection closes instead
@@ -204,7 +204,7 @@ def test_a_dead_server_costs_the_retry_time_once(door, write):
     began = time.monotonic()
     counts, said = replay(one, write(events(200)), "--batch", "10", "--retry-for", "1s", check=75)
     assert counts["unacknowledged"] == 200 and "not acknowledged" in said
-    assert 1 <= time.monotonic() - began < 5
+    assert 1 <= time.monotonic() - began < 15  # of 20 batches, each of which would have had its second
 
 
 def test_a_bad_token_ends_it(door, write):
@@ -249,13 +249,13 @@ def test_a_slow_producer_does_not_wait_for_a_full_batch(door):
             process.stdin.flush()
             wait_until(lambda: len(one.seen) == n)
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
         assert "accepted=3 " in process.stdout.read()
 
 
 def test_rate(door, write):
     counts, _ = replay(door(), write(events(300)), "--rate", "200")
-    assert counts["accepted"] == 300 and 1.2 < counts["seconds"] < 5
+    assert counts["accepted"] == 300 and 1.2 < counts["seconds"]
 
 
 def test_latency(door, write):
@@ -277,13 +277,13 @@ def test_latency(door, write):
 def test_interrupted(door, write, tmp_path, number):
     """What is in flight is waited for; the rest is not sent."""
     release, acked = threading.Event(), tmp_path / "acked"
-    one = door(lambda *_: release.wait(20) and None)
+    one = door(lambda *_: release.wait(PATIENCE) and None)
     with subprocess.Popen(command(one, write(events(1000)), "--batch", "10", "--acked", str(acked)),
                           stdout=subprocess.PIPE, text=True, env=environment()) as process:
         wait_until(lambda: len(one.requests) == 4)
         process.send_signal(number)
         release.set()
-        assert process.wait(10) == 75
+        assert process.wait(PATIENCE) == 75
         assert len(read(acked)) == 10 * len(one.requests) < 1000
 
 

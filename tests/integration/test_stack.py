@@ -11,7 +11,7 @@ import tempfile
 
 import pytest
 
-from harness import BIN, CHECKOUT, DAEMONS, MODE, PARTS, is_running, run, wait_until
+from harness import BIN, CHECKOUT, DAEMONS, MODE, PARTS, PATIENCE, is_running, run, wait_until
 
 sys.path.append(os.path.join(CHECKOUT, "tools"))
 from stacklib import ports as portlib
@@ -141,7 +141,7 @@ def test_after_kill_of_postgres(make_stack, next_command):
     else:
         stack.down()
         assert_nothing_runs(stack)
-    busy.wait(10)
+    busy.wait(PATIENCE)
 
 
 def test_a_recycled_pid_is_never_touched(make_stack):
@@ -179,7 +179,7 @@ def test_interrupted_up(make_stack, moment, number):
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(lambda: os.path.exists(stack.path(moment)) or up.poll() is not None)
         up.send_signal(number)
-        up.wait(60)
+        up.wait(PATIENCE)
         if next_command == "up":
             stack.up()
             stack.tool("status")
@@ -202,7 +202,7 @@ def test_concurrent_up_and_down_take_turns(make_stack):
     stack = make_stack()
     ups = [subprocess.Popen([*stack.command, "up", "-q", "--dir", stack.dir, "--profile", "test"])
            for _ in range(3)]
-    assert [up.wait(120) for up in ups] == [0, 0, 0]
+    assert [up.wait(PATIENCE) for up in ups] == [0, 0, 0]
     for name in DAEMONS:
         assert len([pid for pid in processes_in(os.path.realpath(stack.path("work", name)))]) == 1
 

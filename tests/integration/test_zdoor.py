@@ -10,7 +10,7 @@ import pytest
 import zmq
 
 import platform_events as ev
-from harness import wait_until
+from harness import PATIENCE, wait_until
 from instance import Instance
 from test_ingest import booking, dead_letters, landing_held, stored, text_of, waiting
 
@@ -190,7 +190,7 @@ def test_sigterm_answers_what_was_read(stack, tenant, context):
             ingestd.process.send_signal(signal.SIGTERM)
             wait_until(lambda: any("drain" in line["message"] for line in ingestd.lines()))
         assert counts(json.loads(req.recv())) == [1, 0, 0, 0]
-        assert ingestd.process.wait(20) == 0
+        assert ingestd.process.wait(PATIENCE) == 0
 
 
 # ---- CURVE
