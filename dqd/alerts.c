@@ -9,10 +9,9 @@
 #include "dqd/evaluate.h"
 #include "sql_gen.h"
 
-#define ALERTS_MAGIC     OBJ_MAGIC('a')
-#define TELL_LIMIT_MS    (2 * 60 * 1000)
-#define SUBJECT          "melmastoon.analytics.data_quality.alert.v1"
-#define RESULT_ID_PREFIX "dqr"
+#define ALERTS_MAGIC  OBJ_MAGIC('a')
+#define TELL_LIMIT_MS (2 * 60 * 1000)
+#define SUBJECT       "melmastoon.analytics.data_quality.alert.v1"
 
 /* Columns of store_results.sql; since is RFC 3339. */
 enum column {
@@ -84,7 +83,7 @@ static const char *event_id_of(struct arena *arena, const char *change_id)
 {
 	char id[40];
 
-	(void)snprintf(id, sizeof(id), "evt%s", change_id + strlen(RESULT_ID_PREFIX));
+	(void)snprintf(id, sizeof(id), "evt%s", strchr(change_id, '_'));
 	return arena_strdup(arena, id);
 }
 
