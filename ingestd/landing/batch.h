@@ -59,6 +59,7 @@ struct batch {
 	struct fair_item turn; /* while it waits */
 	int64_t batch_id;      /* 0: none yet */
 	bool careful;
+	bool quiet; /* lands beside the others: the batcher's */
 	struct arena *arena;
 	struct strbuf rows; /* COPY stream of events; without trailer until it is landed */
 	struct batch_item *items;

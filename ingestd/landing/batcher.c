@@ -37,7 +37,8 @@ struct batcher {
 	struct pgpool *pool;
 	struct batcher_options options;
 	struct queue queue;
-	int in_flight;
+	int in_flight;         /* landings, */
+	bool quiet_lands;      /* one of them is of quiet tenants */
 	struct batch *landing; /* those of them that have their connection */
 	int64_t began_us;      /* the last landing */
 	int64_t trimmed_us;
@@ -234,6 +235,13 @@ void batcher_breathe(struct batcher *b)
 		pgconn_move(batch->conn);
 }
 
+static void leave_flight(struct batcher *b, struct batch *batch)
+{
+	b->in_flight--;
+	b->quiet_lands &= !batch->quiet;
+	batch->quiet = false;
+}
+
 static void on_landed(void *arg, struct batch *batch, const struct landing_report *r)
 {
 	struct batcher *b = arg;
@@ -242,7 +250,7 @@ static void on_landed(void *arg, struct batch *batch, const struct landing_repor
 	leave_landing(b, batch);
 	pgpool_release(b->pool, batch->conn);
 	batch->conn = NULL;
-	b->in_flight--;
+	leave_flight(b, batch);
 	if (r->end == LANDING_REFUSED) {
 		isolate(b, batch, r->err);
 	} else {
@@ -261,7 +269,7 @@ static void on_conn(void *arg, struct pgconn *c, const struct err *e)
 
 	OBJ_CHECK(b, BATCHER_MAGIC);
 	if (c == NULL) {
-		b->in_flight--;
+		leave_flight(b, batch);
 		log_error("batch not landed", LOG_S("error", e->msg));
 		fail(b, batch);
 		run(b);
@@ -274,11 +282,16 @@ static void on_conn(void *arg, struct pgconn *c, const struct err *e)
 }
 
 /* One connection after the other makes larger groups of small events, and so more of them a second;
- * a further one is for what is large by itself, and for when the others are stuck. */
+ * a further one is for what is large by itself, and for when the others are stuck. While several
+ * tenants are about, one connection is left to those that are quiet. */
 static bool is_due(struct batcher *b)
 {
-	if (b->in_flight == 0 || b->queue.again != NULL ||
-	    b->queue.waiting_bytes >= PARALLEL_BYTES ||
+	int landing = b->in_flight - b->quiet_lands,
+	    most = (int)b->options.conf->landing_connections;
+
+	if (landing > 0 && landing >= most - queue_shared(&b->queue))
+		return false;
+	if (landing == 0 || b->queue.again != NULL || b->queue.waiting_bytes >= PARALLEL_BYTES ||
 	    clock_mono_us() - b->began_us >= PATIENCE_MS * 1000)
 		return true;
 	if (b->queue.waiting_bytes > 0)
@@ -286,13 +299,26 @@ static bool is_due(struct batcher *b)
 	return false;
 }
 
+static struct batch *next(struct batcher *b)
+{
+	struct batch *batch = b->quiet_lands ? NULL : queue_next_quiet(&b->queue);
+
+	if (batch != NULL) {
+		batch->quiet = b->quiet_lands = true;
+		return batch;
+	}
+	batch = is_due(b) ? queue_next(&b->queue) : NULL;
+	if (batch != NULL)
+		b->began_us = clock_mono_us();
+	return batch;
+}
+
 static void run(struct batcher *b)
 {
 	struct batch *batch;
 
 	while (!b->stopped && b->in_flight < (int)b->options.conf->landing_connections &&
-	       b->nids > 0 && is_due(b) && (batch = queue_next(&b->queue)) != NULL) {
-		b->began_us = clock_mono_us();
+	       b->nids > 0 && (batch = next(b)) != NULL) {
 		if (batch->batch_id == 0)
 			batch_assign_id(batch, take_id(b));
 		b->in_flight++;
@@ -361,7 +387,8 @@ void batcher_free(struct batcher *b)
 	daemon_timer_free(b->patience);
 	daemon_timer_free(b->resources);
 	daemon_timer_free(b->reserve_later);
-	while ((batch = queue_next(&b->queue)) != NULL)
+	while ((batch = queue_next_quiet(&b->queue)) != NULL ||
+	       (batch = queue_next(&b->queue)) != NULL)
 		fail(b, batch);
 	queue_clear(&b->queue);
 	b->magic = 0;

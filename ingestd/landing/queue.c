@@ -2,13 +2,17 @@
  * The queue; see queue.h. What waits are batches of one tenant each, PARCEL_BYTES large or as large
  * as the request; what lands is put together from them.
  *
- *   stage ─(taken)─▶ waiting[fast], waiting[careful] ─(next)─▶ the batch that lands
+ *   stage ─(taken)─▶ waiting[fast, quiet, careful] ─(next)─▶ the batch that lands
  *     │ └─▶ held ─(the rest of the request is settled)─▶ waiting[careful]
  *     └─(refused, dropped)─▶ settled as failed
  *
  * Of two events of a request with one id and different content the first is the event and the other
  * the conflict. The set of recent ids makes the second a suspect; so suspects wait for the rest of
  * their request, and careful batches land one after the other.
+ *
+ * A tenant that has little beside what the others have is quiet: its events need not wait for the
+ * commit of a large batch before theirs, and land by themselves, together with those of other quiet
+ * ones.
  */
 #include "ingestd/landing/queue.h"
 
@@ -26,9 +30,12 @@
 #define TURN_BYTES    ((size_t)128 << 10) /* of a tenant in one round */
 #define SHARED_BYTES  ((size_t)1 << 20)   /* of a batch: no further round while others are about */
 #define SHARED_US     1000000             /* how long others are about after they had something */
+#define QUIET_TIMES   16                  /* what all have, to what a quiet tenant has */
+#define QUIET_BESIDE  TURN_BYTES          /* less than that nobody waits long for */
+#define QUIET_CROWD   ((size_t)256 << 10) /* of quiet tenants, that waits: they take their turns */
 #define CAREFUL_EVERY 4 /* a careful batch costs more: they gather while others wait, too */
 
-enum lane { LANE_FAST, LANE_CAREFUL, LANE_COUNT };
+enum lane { LANE_FAST, LANE_QUIET, LANE_CAREFUL, LANE_COUNT };
 _Static_assert((int)LANE_COUNT == SHARE_FLOWS, "a tenant waits in each lane");
 
 /* The suspects of a request. The submission stays open for them. */
@@ -158,13 +165,25 @@ void queue_drop(struct queue *q)
 	clear_stage(q);
 }
 
+static bool is_quiet(const struct queue *q, const struct share *one)
+{
+	size_t all = q->shares.held.bytes;
+
+	return q->conf->landing_connections > 1 && all >= QUIET_BESIDE &&
+	       (one->held.bytes + one->staged.bytes) * QUIET_TIMES <= all;
+}
+
 static void enter(struct queue *q, struct fair_item *item)
 {
 	struct batch *batch = batch_of(item);
-	enum lane lane = batch->careful ? LANE_CAREFUL : LANE_FAST;
+	enum lane lane = batch->careful                         ? LANE_CAREFUL
+			 : is_quiet(q, batch->charges[0].share) ? LANE_QUIET
+								: LANE_FAST;
 
 	item->cost = batch_bytes(batch);
 	q->waiting_bytes += item->cost;
+	if (lane == LANE_QUIET)
+		q->quiet_bytes += item->cost;
 	fairqueue_push(&q->waiting[lane], &batch->charges[0].share->flows[lane], item);
 }
 
@@ -216,6 +235,19 @@ void queue_take(struct queue *q, struct submission *owner)
 
 /* ---- landing */
 
+static struct fair_item *pop(struct queue *q, enum lane lane)
+{
+	struct fair_item *item = fairqueue_pop(&q->waiting[lane]);
+
+	if (item == NULL && lane == LANE_FAST && q->quiet_bytes > QUIET_CROWD) {
+		lane = LANE_QUIET;
+		item = fairqueue_pop(&q->waiting[lane]);
+	}
+	if (item != NULL && lane == LANE_QUIET)
+		q->quiet_bytes -= item->cost;
+	return item;
+}
+
 /* What is to land next of a lane, as a chain: rounds until the batch is full. While others are
  * about it is full early, so that nobody waits long for the commit before his: large enough that a
  * commit costs little beside its rows, no larger. */
@@ -223,7 +255,7 @@ static struct fair_item *gather(struct queue *q, enum lane lane, size_t *ret_byt
 {
 	const struct ingestd_config *conf = q->conf;
 	struct fairqueue *fair = &q->waiting[lane];
-	bool shared = clock_mono_us() < q->shared_until_us;
+	bool shared = queue_shared(q);
 	struct fair_item *chain = NULL, **tail = &chain, *item;
 	size_t bytes = 0, events = 0;
 
@@ -231,7 +263,7 @@ static struct fair_item *gather(struct queue *q, enum lane lane, size_t *ret_byt
 	if (lane == LANE_CAREFUL && q->careful_lands)
 		return NULL;
 	while (bytes < (size_t)conf->batch_bytes && events < (size_t)conf->batch_events) {
-		item = fairqueue_pop(fair);
+		item = pop(q, lane);
 		if (item == NULL) {
 			if (fair->flows == 0 || (shared && bytes >= SHARED_BYTES))
 				break;
@@ -249,10 +281,37 @@ static struct fair_item *gather(struct queue *q, enum lane lane, size_t *ret_byt
 	return chain;
 }
 
-/* The next batch to land; NULL: nothing waits. */
+/* One batch of the chain. */
+static struct batch *join(struct fair_item *item, size_t bytes)
+{
+	struct batch *batch = batch_of(item);
+	struct fair_item *next = item->next;
+
+	if (next != NULL)
+		strbuf_reserve(&batch->rows, bytes);
+	while ((item = next) != NULL) {
+		next = item->next;
+		batch_absorb(batch, batch_of(item));
+	}
+	return batch;
+}
+
+bool queue_shared(const struct queue *q)
+{
+	return clock_mono_us() < q->shared_until_us;
+}
+
+struct batch *queue_next_quiet(struct queue *q)
+{
+	size_t bytes;
+	struct fair_item *item = gather(q, LANE_QUIET, &bytes);
+
+	return item != NULL ? join(item, bytes) : NULL;
+}
+
 struct batch *queue_next(struct queue *q)
 {
-	struct fair_item *item = q->again, *next;
+	struct fair_item *item = q->again;
 	struct batch *batch;
 	enum lane lane;
 	size_t bytes;
@@ -268,15 +327,8 @@ struct batch *queue_next(struct queue *q)
 		item = gather(q, lane == LANE_FAST ? LANE_CAREFUL : LANE_FAST, &bytes);
 	if (item == NULL)
 		return NULL;
-	batch = batch_of(item);
+	batch = join(item, bytes);
 	q->careful_lands |= batch->careful;
-	next = item->next;
-	if (next != NULL)
-		strbuf_reserve(&batch->rows, bytes);
-	while ((item = next) != NULL) {
-		next = item->next;
-		batch_absorb(batch, batch_of(item));
-	}
 	return batch;
 }
 

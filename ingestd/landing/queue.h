@@ -27,9 +27,9 @@ struct queue {
 	struct submission_refusal refusal;
 	/* what was taken */
 	struct fairqueue waiting[SHARE_FLOWS];
-	size_t waiting_bytes;
-	unsigned turns;          /* of the lanes */
-	struct fair_item *again; /* halves of a refused batch, to be landed next */
+	size_t waiting_bytes, quiet_bytes; /* the latter of them, of quiet tenants */
+	unsigned turns;                    /* of the lanes */
+	struct fair_item *again;           /* halves of a refused batch, to be landed next */
 	struct held *held;       /* suspects of requests whose other events have not landed */
 	bool careful_lands;      /* a careful batch is out */
 	int64_t shared_until_us; /* several tenants are about */
@@ -51,8 +51,11 @@ void queue_add_dead_letter(struct queue *q, struct submission *owner, uint32_t i
 void queue_take(struct queue *q, struct submission *owner);
 void queue_drop(struct queue *q); /* what is on stage is settled as failed */
 
+bool queue_shared(const struct queue *q); /* several tenants are about */
 /* The next batch to land, the caller's until queue_done; NULL: nothing waits. It has no id yet. */
 struct batch *queue_next(struct queue *q);
+/* Likewise, of tenants that have little while others have much; one at a time. */
+struct batch *queue_next_quiet(struct queue *q);
 void queue_again(struct queue *q, struct batch *batch); /* to be landed before all others */
 /* Its items are settled: gives back what its tenants hold with it, and frees it. */
 void queue_done(struct queue *q, struct batch *batch);

@@ -13,7 +13,7 @@
 
 #include "ingestd/landing/fairqueue.h"
 
-#define SHARE_FLOWS 2 /* the owner's business: queues that a tenant waits in */
+#define SHARE_FLOWS 3 /* the owner's business: queues that a tenant waits in */
 
 struct share_use {
 	size_t bytes, events;
