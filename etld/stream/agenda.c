@@ -13,8 +13,9 @@ static const struct backoff rests[] = {
 };
 
 struct item {
-	struct task task;
+	struct task task; /* of one shard, like those of the history */
 	enum urgency urgency;
+	int64_t events;
 	bool given;
 };
 
@@ -40,7 +41,7 @@ struct agenda {
 
 static bool same(struct task x, struct task y)
 {
-	return x.consumer == y.consumer && x.shard == y.shard && x.portions == y.portions;
+	return x.consumer == y.consumer && x.shards == y.shards && x.portions == y.portions;
 }
 
 /* Where t is in a->history; a->nhistory when it has no past. */
@@ -91,10 +92,10 @@ void agenda_clear(struct agenda *a)
 	a->nitems = 0;
 }
 
-void agenda_add(struct agenda *a, struct task t, enum urgency u)
+void agenda_add(struct agenda *a, struct task t, enum urgency u, int64_t events)
 {
 	if (a->nitems < AGENDA_TASKS_MAX)
-		a->items[a->nitems++] = (struct item){t, u, false};
+		a->items[a->nitems++] = (struct item){t, u, events, false};
 }
 
 size_t agenda_count(const struct agenda *a)
@@ -118,14 +119,22 @@ static bool may_run(const struct agenda *a, struct task t, const struct task *ru
 	if (past_of(a, t)->not_before_ms > now_ms)
 		return false;
 	for (size_t i = 0; i < nrunning; i++) {
-		if (running[i].consumer == t.consumer && running[i].shard == t.shard)
+		if (running[i].consumer == t.consumer && (running[i].shards & t.shards) != 0)
 			return false;
 	}
 	return true;
 }
 
-/* The item to be served next among those of one urgency, or NULL. */
-static struct item *longest_waiting(struct agenda *a, enum urgency u, const struct task *running,
+/* What is asked of an item. */
+struct wish {
+	enum urgency urgency;
+	const struct consumer *consumer; /* NULL: any */
+	int64_t events_max;
+	bool sound; /* has not failed last */
+};
+
+/* The item to be served next among those that are as wished, or NULL. */
+static struct item *longest_waiting(struct agenda *a, struct wish wish, const struct task *running,
 				    size_t nrunning, int64_t now_ms)
 {
 	struct item *best = NULL;
@@ -133,11 +142,17 @@ static struct item *longest_waiting(struct agenda *a, enum urgency u, const stru
 
 	for (size_t i = 0; i < a->nitems; i++) {
 		struct item *item = &a->items[i];
+		const struct history *past;
 		uint64_t served;
 
-		if (item->given || item->urgency != u)
+		if (item->given || item->urgency != wish.urgency ||
+		    item->events > wish.events_max ||
+		    (wish.consumer != NULL && wish.consumer != item->task.consumer))
 			continue;
-		served = past_of(a, item->task)->served;
+		past = past_of(a, item->task);
+		served = past->served;
+		if (wish.sound && past->failures > 0)
+			continue;
 		if (served < best_served && may_run(a, item->task, running, nrunning, now_ms)) {
 			best = item;
 			best_served = served;
@@ -146,31 +161,61 @@ static struct item *longest_waiting(struct agenda *a, enum urgency u, const stru
 	return best;
 }
 
+static void give(struct agenda *a, struct item *item)
+{
+	struct history *h = remember(a, item->task);
+
+	item->given = true;
+	if (h != NULL)
+		h->served = ++a->turns;
+}
+
+/* Adds others like the item to the task that it is. What has failed goes alone: it may be to blame.
+ */
+static void join(struct agenda *a, const struct item *item, const struct task *running,
+		 size_t nrunning, int64_t now_ms, struct task *ret)
+{
+	struct wish wish = {item->urgency, item->task.consumer, TASK_FEW - item->events, true};
+	struct item *more;
+
+	if (past_of(a, item->task)->failures > 0)
+		return;
+
+	for (int n = 1; n < a->options.together && wish.events_max > 0; n++) {
+		more = longest_waiting(a, wish, running, nrunning, now_ms);
+		if (more == NULL)
+			return;
+		give(a, more);
+		ret->shards |= more->task.shards;
+		wish.events_max -= more->events;
+	}
+}
+
 bool agenda_next(struct agenda *a, const struct task *running, size_t nrunning, int64_t now_ms,
 		 struct task *ret)
 {
+	const struct wish backfill = {URGENCY_BACKFILL, NULL, INT64_MAX, false};
 	struct item *item = NULL;
 	int portions = 0;
 	bool may_fill, owed;
-	struct history *h;
 
 	for (size_t i = 0; i < nrunning; i++)
 		portions += running[i].portions;
 	may_fill = portions < a->options.portions_max && now_ms >= a->portions_after_ms;
 	owed = a->credit_us > 0 && a->credit_us >= (portions + 1) * a->portion_us;
 	if (may_fill && owed)
-		item = longest_waiting(a, URGENCY_BACKFILL, running, nrunning, now_ms);
+		item = longest_waiting(a, backfill, running, nrunning, now_ms);
 	for (enum urgency u = URGENCY_HOT; item == NULL && u <= URGENCY_COLD; u++)
-		item = longest_waiting(a, u, running, nrunning, now_ms);
+		item = longest_waiting(a, (struct wish){u, NULL, INT64_MAX, false}, running,
+				       nrunning, now_ms);
 	if (item == NULL && may_fill)
-		item = longest_waiting(a, URGENCY_BACKFILL, running, nrunning, now_ms);
+		item = longest_waiting(a, backfill, running, nrunning, now_ms);
 	if (item == NULL)
 		return false;
-	item->given = true;
-	h = remember(a, item->task);
-	if (h != NULL)
-		h->served = ++a->turns;
+	give(a, item);
 	*ret = item->task;
+	if (!ret->portions)
+		join(a, item, running, nrunning, now_ms, ret);
 	return true;
 }
 
@@ -187,14 +232,22 @@ void agenda_spent(struct agenda *a, struct task t, int64_t us, int64_t now_ms)
 		a->credit_us = CREDIT_MAX_US + a->portion_us;
 }
 
-int64_t agenda_rest(struct agenda *a, struct task t, enum rest_reason why, int64_t now_ms,
-		    uint32_t random)
+/* One shard after the other of t. */
+static bool next_shard(struct task t, struct task *one)
 {
-	struct history *h = remember(a, t);
+	uint64_t left = t.shards & ~(one->shards | (one->shards - 1));
+
+	if (one->shards == 0)
+		left = t.shards;
+	*one = t;
+	one->shards = left & -left;
+	return left != 0;
+}
+
+static int64_t rest(struct history *h, enum rest_reason why, int64_t now_ms, uint32_t random)
+{
 	int64_t delay_ms;
 
-	if (h == NULL)
-		return 0;
 	if (h->backoff.base_ms == 0 || h->why != why) {
 		h->backoff = rests[why];
 		h->why = why;
@@ -205,11 +258,31 @@ int64_t agenda_rest(struct agenda *a, struct task t, enum rest_reason why, int64
 	return delay_ms;
 }
 
+int64_t agenda_rest(struct agenda *a, struct task t, enum rest_reason why, int64_t now_ms,
+		    uint32_t random)
+{
+	struct task one = {.shards = 0};
+	int64_t shortest = -1;
+
+	while (next_shard(t, &one)) {
+		struct history *h = remember(a, one);
+		int64_t delay_ms = h != NULL ? rest(h, why, now_ms, random) : 0;
+
+		if (shortest < 0 || delay_ms < shortest)
+			shortest = delay_ms;
+	}
+	return shortest;
+}
+
 void agenda_rested(struct agenda *a, struct task t)
 {
-	size_t i = find(a, t);
+	struct task one = {.shards = 0};
 
-	if (i < a->nhistory) {
+	while (next_shard(t, &one)) {
+		size_t i = find(a, one);
+
+		if (i == a->nhistory)
+			continue;
 		backoff_reset(&a->history[i].backoff);
 		a->history[i].not_before_ms = 0;
 		a->history[i].failures = 0;

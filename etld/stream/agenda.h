@@ -21,10 +21,13 @@ struct agenda;
 /* The numbers of list_due.sql. */
 enum urgency { URGENCY_HOT, URGENCY_COLD, URGENCY_BACKFILL, URGENCY_COUNT };
 
+#define TASK_SHARDS 64 /* at most; see analytics_run.shard_of */
+
 struct task {
 	const struct consumer *consumer;
-	int shard;
-	bool portions; /* of rows that stand for many keys; else the stream */
+	uint64_t shards; /* one bit each */
+	bool portions; /* of rows that stand for many keys; else the stream, maybe of several shards
+			*/
 };
 
 enum rest_reason {
@@ -32,10 +35,15 @@ enum rest_reason {
 	REST_FAILED, /* may well fail again */
 };
 
+/* Events of a task of several shards: most of the work of a small one is the same for any number.
+ */
+#define TASK_FEW 100
+
 /* Of so many failures in a row one-shots say that it is no use. */
 #define AGENDA_HOPELESS 5
 
 struct agenda_options {
+	int together;     /* shards of a task, at most */
 	int portions_max; /* at the same time */
 	int share;        /* per cent of the time, while others wait */
 	int64_t pause_ms; /* from one portion to the next */
@@ -46,19 +54,21 @@ void agenda_free(struct agenda *a); /* NULL is fine */
 
 /* A new look: forgets the tasks, not who was served and who rests. */
 void agenda_clear(struct agenda *a);
-/* In the order of their age. What does not fit (AGENDA_TASKS_MAX) waits for the next look. */
-void agenda_add(struct agenda *a, struct task t, enum urgency u);
+/* One shard of a consumer, with about so many events; in the order of their age. What does not fit
+ * (AGENDA_TASKS_MAX) waits for the next look. */
+void agenda_add(struct agenda *a, struct task t, enum urgency u, int64_t events);
 size_t agenda_count(const struct agenda *a); /* added since the last clear, given out or not */
 /* Is everything that was added resting after many failures? */
 bool agenda_hopeless(const struct agenda *a);
 
-/* Gives out the next task that may run beside `running`: not in their shards, not resting. */
+/* Gives out the next task that may run beside `running`: not in their shards, not resting. When it
+ * is small, others of its consumer that are small are part of it. */
 bool agenda_next(struct agenda *a, const struct task *running, size_t nrunning, int64_t now_ms,
 		 struct task *ret);
 /* A task has used a worker for so long, until now. */
 void agenda_spent(struct agenda *a, struct task t, int64_t us, int64_t now_ms);
 
-/* Lets t rest; returns for how many milliseconds. `random` as for backoff_next_ms. */
+/* Lets t rest; returns for how many milliseconds, at least. `random` as for backoff_next_ms. */
 int64_t agenda_rest(struct agenda *a, struct task t, enum rest_reason why, int64_t now_ms,
 		    uint32_t random);
 void agenda_rested(struct agenda *a, struct task t); /* it went well */

@@ -16,6 +16,7 @@
 #define LOOK_TIMEOUT_MS   30000
 #define LOOK_FAILURES_MAX 10 /* in a row, until a one-shot gives up */
 #define LOOK_DUE          2  /* place in its pipeline of the statement that lists */
+#define SHARDS            16 /* of a consumer: analytics_run.shard_of */
 
 struct worker {
 	struct scheduler *scheduler;
@@ -107,12 +108,12 @@ static void log_report(const struct unit_report *r)
 {
 	if (r->outcome == UNIT_RETRY || r->outcome == UNIT_LOST)
 		log_error("unit failed", LOG_S("consumer", r->task.consumer->name),
-			  LOG_I("shard", r->task.shard),
+			  LOG_I("shards", (int64_t)r->task.shards),
 			  LOG_S("outcome", outcome_names[r->outcome]), LOG_S("error", r->err->msg),
 			  LOG_S("sqlstate", r->err->sqlstate));
 	else if (r->outcome == UNIT_DONE)
 		log_debug("unit applied", LOG_S("consumer", r->task.consumer->name),
-			  LOG_I("shard", r->task.shard), LOG_I("events", r->events),
+			  LOG_I("shards", (int64_t)r->task.shards), LOG_I("events", r->events),
 			  LOG_I("keys", r->keys), LOG_I("rejected", r->rejected),
 			  LOG_I("failed_keys", r->failed_keys), LOG_I("upserted", r->upserted),
 			  LOG_I("deleted", r->deleted), LOG_I("us", r->elapsed_us));
@@ -186,13 +187,13 @@ static void dispatch(struct scheduler *s)
 	}
 }
 
-static bool wanted(const struct scheduler *s, struct task t)
+static bool wanted(const struct scheduler *s, struct task t, int shard)
 {
 	const struct scheduler_options *o = &s->options;
 
 	if (t.consumer == NULL) /* a newer etld's: leave it to that one */
 		return false;
-	if (t.shard % o->task_count != o->task_index)
+	if (shard % o->task_count != o->task_index)
 		return false;
 	for (size_t i = 0; i < o->nonly; i++) {
 		if (o->only[i] == t.consumer)
@@ -208,15 +209,19 @@ static void read_due(struct scheduler *s, const struct pgresult *r)
 
 	agenda_clear(s->agenda);
 	for (size_t row = 0; row < pgresult_rows(r, LOOK_DUE); row++) {
+		int shard = (int)pgresult_i64(r, LOOK_DUE, row, 1);
+		int64_t events = pgresult_i64(r, LOOK_DUE, row, 4);
 		struct task t = {
 			.consumer = consumer_find(pgresult_text(r, LOOK_DUE, row, 0)),
-			.shard = (int)pgresult_i64(r, LOOK_DUE, row, 1),
+			.shards = UINT64_C(1) << shard,
 			.portions = pgresult_bool(r, LOOK_DUE, row, 2),
 		};
 
-		pending += pgresult_i64(r, LOOK_DUE, row, 4);
-		if (wanted(s, t))
-			agenda_add(s->agenda, t, (enum urgency)pgresult_i64(r, LOOK_DUE, row, 3));
+		ASSERT(shard >= 0 && shard < TASK_SHARDS);
+		pending += events;
+		if (wanted(s, t, shard))
+			agenda_add(s->agenda, t, (enum urgency)pgresult_i64(r, LOOK_DUE, row, 3),
+				   events);
 	}
 	metric_set(s->pending, (double)pending);
 }
@@ -310,10 +315,13 @@ struct scheduler *scheduler_new(struct daemon *d, struct pgpool *warehouse,
 	s->options = *o;
 	s->workers = xcalloc((size_t)o->workers, sizeof(*s->workers));
 	s->running = xcalloc((size_t)o->workers, sizeof(*s->running));
-	/* a daemon keeps a worker free for the stream */
+	/* small tasks go together, as far as that leaves some for each worker; and a daemon keeps a
+	 * worker free for the stream */
 	s->agenda = agenda_new(&(struct agenda_options){
-		o->on_idle == NULL && o->workers > 1 ? o->workers - 1 : o->workers,
-		o->backfill_share, o->backfill_pause_ms});
+		.together = (SHARDS + o->workers - 1) / o->workers,
+		.portions_max = o->on_idle == NULL && o->workers > 1 ? o->workers - 1 : o->workers,
+		.share = o->backfill_share,
+		.pause_ms = o->backfill_pause_ms});
 	for (int i = 0; i < o->workers; i++)
 		s->workers[i].scheduler = s;
 	s->units = metrics_counter_family(
@@ -331,7 +339,8 @@ struct scheduler *scheduler_new(struct daemon *d, struct pgpool *warehouse,
 void scheduler_wake(struct scheduler *s)
 {
 	OBJ_CHECK(s, SCHEDULER_MAGIC);
-	look(s);
+	if (s->nrunning < s->options.workers) /* else whoever is free first looks */
+		look(s);
 }
 
 void scheduler_drain(struct scheduler *s, void (*on_done)(void *arg), void *arg)

@@ -32,10 +32,10 @@
 
 #define UNIT_MAGIC        OBJ_MAGIC('u')
 #define UNIT_RANGES_MAX   64 /* halving 2^32 keys needs 33 */
-#define UNIT_PIPELINE_MAX 16
-#define UNIT_PORTION_KEYS 1000 /* some 100 ms: what an event of the shard may have to wait */
-#define UNIT_FEW          100  /* events or keys that plans made once are good for */
-#define UNIT_GROWTH       1000 /* events after which tables may have outgrown such plans */
+#define UNIT_PIPELINE_MAX (16 + 3 * TASK_SHARDS)
+#define UNIT_PORTION_KEYS 1000     /* some 100 ms: what an event of the shard may have to wait */
+#define UNIT_FEW          TASK_FEW /* events or keys that plans made once are good for */
+#define UNIT_GROWTH       1000     /* events after which tables may have outgrown such plans */
 
 struct range {
 	int64_t lo, hi; /* ordinals of the key arrays, from 1, inclusive */
@@ -46,6 +46,7 @@ struct unit {
 	struct pgconn *conn;
 	struct task task;
 	const struct consumer *consumer; /* task.consumer */
+	size_t nshards;                  /* of the task */
 	struct unit_options options;
 	unit_fn fn;
 	void *arg;
@@ -177,13 +178,19 @@ static void on_closed(void *arg, const struct pgresult *r, const struct err *e)
 	finish(u, UNIT_DONE);
 }
 
+/* The run of the minute is that of the first one. */
+static int first_shard(const struct unit *u)
+{
+	return __builtin_ctzll(u->task.shards);
+}
+
 /* What is told beside the data: the run of the minute, keys that failed, the job's progress. */
 static void add_records(struct unit *u)
 {
 	char tables[CONSUMER_TABLES_LEN];
 
 	consumer_tables(u->consumer, tables);
-	ADD(u, SQL_etld_note_refresh, u->consumer->name, text_of(u, u->task.shard),
+	ADD(u, SQL_etld_note_refresh, u->consumer->name, text_of(u, first_shard(u)),
 	    text_of(u, u->report.events), text_of(u, u->report.upserted),
 	    text_of(u, u->report.deleted), text_of(u, (clock_mono_us() - u->started_us) / 1000));
 	if (u->report.failed_keys + u->report.rejected > 0)
@@ -245,7 +252,7 @@ static void step_narrow(struct unit *u)
 	ADD0(u, SQL_etld_rollback_to);
 	if (top.lo == top.hi) {
 		log_error("key set aside", LOG_S("consumer", u->consumer->name),
-			  LOG_I("shard", u->task.shard), LOG_S("error", u->err.msg));
+			  LOG_I("shards", (int64_t)u->task.shards), LOG_S("error", u->err.msg));
 		ADD(u, SQL_etld_fail_key, u->consumer->name, u->tenants, u->keys,
 		    text_of(u, top.lo), u->err.msg);
 		u->report.failed_keys++;
@@ -394,27 +401,71 @@ static void step_key(struct unit *u, const char *keyless)
 	send(u, on_keyed);
 }
 
-/* Result `at` is the touched keys; the next the deltas when it takes from the stream. */
-static void read_take(struct unit *u, const struct pgresult *r)
+/* The touched keys of a portion. */
+static void read_portion(struct unit *u, const struct pgresult *r)
 {
-	size_t keys = u->at, deltas = u->at + 1;
+	u->tenants = keep(u, r, u->at, 0, 0);
+	u->keys = keep(u, r, u->at, 0, 1);
+	u->beside = pgresult_bool(r, u->at, 0, 2);
+	if (pgresult_text(r, u->at, 0, 3) != NULL)
+		u->job_id = keep(u, r, u->at, 0, 3);
+	u->job_last = pgresult_bool(r, u->at, 0, 4);
+	u->live = !pgresult_bool(r, u->at, 0, 5);
+}
 
-	u->tenants = keep(u, r, keys, 0, 0);
-	u->keys = keep(u, r, keys, 0, 1);
-	u->beside = pgresult_bool(r, keys, 0, 2);
-	if (u->task.portions) {
-		if (pgresult_text(r, keys, 0, 3) != NULL)
-			u->job_id = keep(u, r, keys, 0, 3);
-		u->job_last = pgresult_bool(r, keys, 0, 4);
-		u->live = !pgresult_bool(r, keys, 0, 5);
-	} else if (pgresult_text(r, deltas, 0, 0) != NULL) {
-		u->batches = keep(u, r, deltas, 0, 0);
-		u->batch_tenants = keep(u, r, deltas, 0, 1);
-		u->landed = keep(u, r, deltas, 0, 2);
-		u->report.events = pgresult_i64(r, deltas, 0, 3);
-		u->key_lo = keep(u, r, deltas, 0, 4);
-		u->key_hi = keep(u, r, deltas, 0, 5);
+/* Result `keys` is a shard's touched keys, the next its deltas. */
+static void read_shard(struct unit *u, const struct pgresult *r, size_t keys)
+{
+	size_t deltas = keys + 1;
+	const char *lo, *hi;
+
+	u->tenants = pgarray_join(u->arena, u->tenants, keep(u, r, keys, 0, 0));
+	u->keys = pgarray_join(u->arena, u->keys, keep(u, r, keys, 0, 1));
+	u->beside |= pgresult_bool(r, keys, 0, 2);
+	if (pgresult_text(r, deltas, 0, 0) == NULL)
+		return;
+	u->batches = pgarray_join(u->arena, u->batches, keep(u, r, deltas, 0, 0));
+	u->batch_tenants = pgarray_join(u->arena, u->batch_tenants, keep(u, r, deltas, 0, 1));
+	u->landed = pgarray_join(u->arena, u->landed, keep(u, r, deltas, 0, 2));
+	u->report.events += pgresult_i64(r, deltas, 0, 3);
+	lo = keep(u, r, deltas, 0, 4);
+	hi = keep(u, r, deltas, 0, 5);
+	if (u->key_lo == NULL || strcmp(lo, u->key_lo) < 0) /* the order of collation "C" */
+		u->key_lo = lo;
+	if (u->key_hi == NULL || strcmp(hi, u->key_hi) > 0)
+		u->key_hi = hi;
+}
+
+static bool took_from(const struct unit *u, const struct pgresult *r, size_t i)
+{
+	size_t keys = u->at + 2 * i;
+
+	return pgresult_text(r, keys, 0, 0) != NULL || pgresult_text(r, keys + 1, 0, 0) != NULL;
+}
+
+/* How many shards' locks the unit has; 0 also when it took from one that it has not: that may not
+ * be worked on. */
+static size_t shards_held(const struct unit *u, const struct pgresult *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < u->nshards; i++) {
+		if (pgresult_bool(r, 1 + i, 0, 0))
+			n++;
+		else if (!u->task.portions && took_from(u, r, i))
+			return 0;
 	}
+	return n;
+}
+
+/* The tenants of all shards that have no secret for pseudonyms yet. */
+static const char *keyless_of(struct unit *u, const struct pgresult *r)
+{
+	const char *all = PGARRAY_EMPTY;
+
+	for (size_t i = 0; !u->task.portions && i < u->nshards; i++)
+		all = pgarray_join(u->arena, all, keep(u, r, u->at + 2 * i + 1, 0, 6));
+	return all;
 }
 
 static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
@@ -425,16 +476,19 @@ static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
 	OBJ_CHECK(u, UNIT_MAGIC);
 	if (failed(u, e))
 		return;
-	if (!pgresult_bool(r, 1, 0, 0)) {
+	if (shards_held(u, r) == 0) {
 		roll_back(u, UNIT_TAKEN);
 		return;
 	}
-	keyless = u->task.portions ? NULL : pgresult_text(r, u->at + 1, 0, 6);
-	if (keyless != NULL && u->consumer->pseudonyms) {
+	keyless = keyless_of(u, r);
+	if (pgarray_count(keyless) > 0 && u->consumer->pseudonyms) {
 		step_key(u, keyless);
 		return;
 	}
-	read_take(u, r);
+	if (u->task.portions)
+		read_portion(u, r);
+	for (size_t i = 0; !u->task.portions && i < u->nshards; i++)
+		read_shard(u, r, u->at + 2 * i);
 	if (pgarray_count(u->batches) == 0 && pgarray_count(u->keys) == 0 && u->job_id == NULL)
 		step_leave(u);
 	else if (u->consumer->append == NULL)
@@ -445,23 +499,38 @@ static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
 		start_rebuild(u);
 }
 
-static void step_take(struct unit *u)
+/* Of several shards a little each: together what plans made once are good for. */
+static int64_t most_of_a_shard(const struct unit *u)
 {
-	const char *shard = text_of(u, u->task.shard), *tenant = u->options.tenant_id;
 	int64_t most = u->options.max_events;
 
+	if (u->task.portions && most > UNIT_PORTION_KEYS)
+		return UNIT_PORTION_KEYS;
+	if (u->nshards > 1 && most > UNIT_FEW / (int64_t)u->nshards)
+		return UNIT_FEW / (int64_t)u->nshards;
+	return most;
+}
+
+static void step_take(struct unit *u)
+{
+	const char *name = u->consumer->name, *tenant = u->options.tenant_id;
+	const char *most = text_of(u, most_of_a_shard(u));
+	const char *shards[TASK_SHARDS];
+	size_t n = 0;
+
+	for (uint64_t left = u->task.shards; left != 0; left &= left - 1)
+		shards[n++] = text_of(u, __builtin_ctzll(left));
 	ADD0(u, SQL_etld_begin);
-	ADD(u, SQL_etld_lock_unit, u->consumer->name, shard);
+	for (size_t i = 0; i < n; i++)
+		ADD(u, SQL_etld_lock_unit, name, shards[i]);
 	if (u->few)
 		ADD0(u, SQL_etld_plan_for_few);
 	u->at = u->npipeline;
-	if (u->task.portions && most > UNIT_PORTION_KEYS)
-		most = UNIT_PORTION_KEYS;
-	if (u->task.portions) {
-		ADD(u, SQL_etld_take_portion, u->consumer->name, shard, text_of(u, most), tenant);
-	} else {
-		ADD(u, SQL_etld_take_keys, u->consumer->name, shard, text_of(u, most), tenant);
-		ADD(u, SQL_etld_take_delta, u->consumer->name, shard, text_of(u, most), tenant);
+	if (u->task.portions)
+		ADD(u, SQL_etld_take_portion, name, shards[0], most, tenant);
+	for (size_t i = 0; !u->task.portions && i < n; i++) {
+		ADD(u, SQL_etld_take_keys, name, shards[i], most, tenant);
+		ADD(u, SQL_etld_take_delta, name, shards[i], most, tenant);
 	}
 	send(u, on_taken);
 }
@@ -476,6 +545,7 @@ struct unit *unit_start(struct pgconn *c, struct task task, const struct unit_op
 	u->conn = c;
 	u->consumer = consumer;
 	u->task = task;
+	u->nshards = (size_t)__builtin_popcountll(task.shards);
 	u->options = *o;
 	u->fn = fn;
 	u->arg = arg;

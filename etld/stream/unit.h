@@ -1,13 +1,14 @@
 /*
- * A unit of work: one transaction that takes a bounded part of what is queued for one (consumer,
- * shard), appends the events to the consumer's event table, rebuilds every projection of the
- * touched keys and records what happened (data versions, watermarks, dirty profile cells, outbox).
- * It takes either from the stream (deltas, single keys) or a portion of a row that stands for many
- * keys, so that a backfill never makes an event wait for more than one portion.
+ * A unit of work: one transaction that takes a bounded part of what is queued for a consumer in one
+ * shard or, of each a little, in several, appends the events to the consumer's event table,
+ * rebuilds every projection of the touched keys and records what happened (data versions,
+ * watermarks, dirty profile cells, outbox). It takes either from the stream (deltas, single keys)
+ * or a portion of a row that stands for many keys, so that a backfill never makes an event wait for
+ * more than one portion.
  *
- * Under the advisory lock of (consumer, shard), taken in a statement before the ones that read, so
- * that of two workers with one key the later always reads what the earlier wrote. A key whose
- * rebuild fails is found by halving, set aside in failed_keys, and the rest commits.
+ * Under the advisory lock of each (consumer, shard), taken in a statement before the ones that
+ * read, so that of two workers with one key the later always reads what the earlier wrote. A key
+ * whose rebuild fails is found by halving, set aside in failed_keys, and the rest commits.
  */
 #ifndef ETLD_UNIT_H
 #define ETLD_UNIT_H
@@ -22,7 +23,7 @@ struct unit;
 enum unit_outcome {
 	UNIT_DONE,  /* committed */
 	UNIT_EMPTY, /* nothing was due (any more) */
-	UNIT_TAKEN, /* another worker has the shard */
+	UNIT_TAKEN, /* another worker has the shards */
 	UNIT_RETRY, /* rolled back; try again later (err says why) */
 	UNIT_LOST,  /* the connection died: committed or not, the queue knows */
 };

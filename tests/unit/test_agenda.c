@@ -11,18 +11,19 @@ static size_t nrunning;
 
 static struct task stream(const char *consumer, int shard)
 {
-	return (struct task){.consumer = consumer_find(consumer), .shard = shard};
+	return (struct task){.consumer = consumer_find(consumer), .shards = UINT64_C(1) << shard};
 }
 
 static struct task portion(int shard)
 {
-	return (struct task){
-		.consumer = consumer_find("reservation"), .shard = shard, .portions = true};
+	return (struct task){.consumer = consumer_find("reservation"),
+			     .shards = UINT64_C(1) << shard,
+			     .portions = true};
 }
 
 static void setup(void)
 {
-	agenda = agenda_new(&(struct agenda_options){WORKERS - 1, 10, 0});
+	agenda = agenda_new(&(struct agenda_options){1, WORKERS - 1, 10, 0});
 	nrunning = 0;
 }
 
@@ -42,7 +43,7 @@ static void assert_next(struct task wanted)
 
 	ck_assert(next(&t));
 	ck_assert_ptr_eq(t.consumer, wanted.consumer);
-	ck_assert_int_eq(t.shard, wanted.shard);
+	ck_assert_uint_eq(t.shards, wanted.shards);
 	ck_assert_int_eq(t.portions, wanted.portions);
 }
 
@@ -55,10 +56,10 @@ static void assert_nothing(void)
 
 START_TEST(hot_before_cold_before_backfill)
 {
-	agenda_add(agenda, portion(1), URGENCY_BACKFILL);
-	agenda_add(agenda, stream("none", 1), URGENCY_COLD);
-	agenda_add(agenda, stream("none", 2), URGENCY_HOT); /* it has waited for long */
-	agenda_add(agenda, stream("payment", 1), URGENCY_HOT);
+	agenda_add(agenda, portion(1), URGENCY_BACKFILL, 1);
+	agenda_add(agenda, stream("none", 1), URGENCY_COLD, 1);
+	agenda_add(agenda, stream("none", 2), URGENCY_HOT, 1); /* it has waited for long */
+	agenda_add(agenda, stream("payment", 1), URGENCY_HOT, 1);
 	ck_assert_uint_eq(agenda_count(agenda), 4);
 	assert_next(stream("none", 2));
 	assert_next(stream("payment", 1));
@@ -73,13 +74,13 @@ START_TEST(turns_not_age)
 {
 	for (int look = 0; look < 3; look++) {
 		agenda_clear(agenda);
-		agenda_add(agenda, stream("payment", 7), URGENCY_HOT);
-		agenda_add(agenda, stream("payment", 8), URGENCY_HOT);
+		agenda_add(agenda, stream("payment", 7), URGENCY_HOT, 1);
+		agenda_add(agenda, stream("payment", 8), URGENCY_HOT, 1);
 		assert_next(stream("payment", look % 2 == 0 ? 7 : 8));
 	}
 	agenda_clear(agenda);
-	agenda_add(agenda, stream("payment", 7), URGENCY_HOT);
-	agenda_add(agenda, stream("payment", 9), URGENCY_HOT); /* never served */
+	agenda_add(agenda, stream("payment", 7), URGENCY_HOT, 1);
+	agenda_add(agenda, stream("payment", 9), URGENCY_HOT, 1); /* never served */
 	assert_next(stream("payment", 9));
 }
 END_TEST
@@ -87,9 +88,9 @@ END_TEST
 START_TEST(one_worker_in_a_shard_of_a_consumer)
 {
 	running[nrunning++] = stream("reservation", 3);
-	agenda_add(agenda, portion(3), URGENCY_BACKFILL);
-	agenda_add(agenda, stream("reservation", 3), URGENCY_HOT);
-	agenda_add(agenda, stream("payment", 3), URGENCY_HOT);
+	agenda_add(agenda, portion(3), URGENCY_BACKFILL, 1);
+	agenda_add(agenda, stream("reservation", 3), URGENCY_HOT, 1);
+	agenda_add(agenda, stream("payment", 3), URGENCY_HOT, 1);
 	assert_next(stream("payment", 3));
 	assert_nothing();
 	nrunning = 0;
@@ -105,8 +106,8 @@ START_TEST(backfill_gets_a_tenth)
 
 	for (int i = 0; i < 1000; i++) {
 		agenda_clear(agenda);
-		agenda_add(agenda, stream("payment", 1), URGENCY_HOT);
-		agenda_add(agenda, portion(2), URGENCY_BACKFILL);
+		agenda_add(agenda, stream("payment", 1), URGENCY_HOT, 1);
+		agenda_add(agenda, portion(2), URGENCY_BACKFILL, 1);
 		ck_assert(next(&t));
 		agenda_spent(agenda, t, 90000, 0);
 		portions += t.portions;
@@ -122,14 +123,14 @@ START_TEST(the_share_is_a_setting)
 	static const int shares[] = {1, 25, 50, 90};
 
 	for (size_t k = 0; k < ARRAY_SIZE(shares); k++) {
-		struct agenda *a = agenda_new(&(struct agenda_options){WORKERS, shares[k], 0});
+		struct agenda *a = agenda_new(&(struct agenda_options){1, WORKERS, shares[k], 0});
 		int portions = 0;
 		struct task t;
 
 		for (int i = 0; i < 2000; i++) {
 			agenda_clear(a);
-			agenda_add(a, stream("payment", 1), URGENCY_HOT);
-			agenda_add(a, portion(2), URGENCY_BACKFILL);
+			agenda_add(a, stream("payment", 1), URGENCY_HOT, 1);
+			agenda_add(a, portion(2), URGENCY_BACKFILL, 1);
 			ck_assert(agenda_next(a, running, 0, 0, &t));
 			agenda_spent(a, t, 90000, 0);
 			portions += t.portions;
@@ -144,15 +145,15 @@ END_TEST
 /* Not even idle workers go on before the pause is over; the stream is not held up by it. */
 START_TEST(a_backfill_pauses)
 {
-	struct agenda *a = agenda_new(&(struct agenda_options){WORKERS, 90, 500});
+	struct agenda *a = agenda_new(&(struct agenda_options){1, WORKERS, 90, 500});
 	struct task t;
 
-	agenda_add(a, portion(1), URGENCY_BACKFILL);
-	agenda_add(a, portion(2), URGENCY_BACKFILL);
+	agenda_add(a, portion(1), URGENCY_BACKFILL, 1);
+	agenda_add(a, portion(2), URGENCY_BACKFILL, 1);
 	ck_assert(agenda_next(a, running, 0, 1000, &t));
 	agenda_spent(a, t, 90000, 1090);
 	ck_assert(!agenda_next(a, running, 0, 1589, &t));
-	agenda_add(a, stream("payment", 1), URGENCY_HOT);
+	agenda_add(a, stream("payment", 1), URGENCY_HOT, 1);
 	ck_assert(agenda_next(a, running, 0, 1589, &t) && !t.portions);
 	ck_assert(agenda_next(a, running, 0, 1590, &t) && t.portions);
 	agenda_free(a);
@@ -162,11 +163,11 @@ END_TEST
 START_TEST(a_worker_stays_free_for_the_stream)
 {
 	for (int i = 0; i < WORKERS; i++)
-		agenda_add(agenda, portion(i), URGENCY_BACKFILL);
+		agenda_add(agenda, portion(i), URGENCY_BACKFILL, 1);
 	for (int i = 0; i < WORKERS - 1; i++)
 		ck_assert(next(&running[nrunning++]));
 	assert_nothing();
-	agenda_add(agenda, stream("payment", 1), URGENCY_COLD);
+	agenda_add(agenda, stream("payment", 1), URGENCY_COLD, 1);
 	assert_next(stream("payment", 1));
 }
 END_TEST
@@ -177,13 +178,13 @@ START_TEST(what_is_owed_is_bounded)
 	for (int i = 0; i < 100; i++)
 		agenda_spent(agenda, portion(1), 100000, 0);
 	agenda_spent(agenda, stream("payment", 1), 900000, 0);
-	agenda_add(agenda, stream("payment", 1), URGENCY_HOT);
-	agenda_add(agenda, portion(2), URGENCY_BACKFILL);
+	agenda_add(agenda, stream("payment", 1), URGENCY_HOT, 1);
+	agenda_add(agenda, portion(2), URGENCY_BACKFILL, 1);
 	assert_next(portion(2));
 	agenda_spent(agenda, stream("payment", 1), 3600000000, 0);
 	for (int i = 0; i < 51; i++)
 		agenda_spent(agenda, portion(1), 100000, 0);
-	agenda_add(agenda, portion(3), URGENCY_BACKFILL);
+	agenda_add(agenda, portion(3), URGENCY_BACKFILL, 1);
 	assert_next(stream("payment", 1));
 }
 END_TEST
@@ -193,7 +194,7 @@ START_TEST(what_failed_rests_longer_each_time)
 	struct task t = stream("payment", 1);
 	int64_t ms, longest = 0;
 
-	agenda_add(agenda, t, URGENCY_HOT);
+	agenda_add(agenda, t, URGENCY_HOT, 1);
 	ms = agenda_rest(agenda, t, REST_TAKEN, 1000, UINT32_MAX);
 	ck_assert_int_le(ms, 60);
 	ck_assert(!agenda_next(agenda, running, 0, 1000 + ms - 1, &t));
@@ -212,6 +213,59 @@ START_TEST(what_failed_rests_longer_each_time)
 }
 END_TEST
 
+/* Of a consumer, as long as they are few events together; others keep their turn. */
+START_TEST(small_tasks_go_together)
+{
+	struct agenda *a = agenda_new(&(struct agenda_options){3, WORKERS, 10, 0});
+	struct task t;
+
+	running[0] = stream("payment", 9);
+	agenda_add(a, stream("payment", 1), URGENCY_HOT, 50);
+	agenda_add(a, stream("payment", 2), URGENCY_HOT, 60);
+	agenda_add(a, stream("payment", 3), URGENCY_HOT, 40);
+	agenda_add(a, stream("payment", 9), URGENCY_HOT, 1);
+	agenda_add(a, stream("none", 4), URGENCY_HOT, 1);
+	agenda_add(a, portion(5), URGENCY_BACKFILL, 0);
+	ck_assert(agenda_next(a, running, 1, 0, &t));
+	ck_assert_uint_eq(t.shards, 1 << 1 | 1 << 3);
+	running[1] = t;
+	ck_assert(agenda_next(a, running, 2, 0, &t));
+	ck_assert_uint_eq(t.shards, 1 << 2);
+	ck_assert(agenda_next(a, running, 2, 0, &t));
+	ck_assert_ptr_eq(t.consumer, consumer_find("none"));
+	ck_assert(agenda_next(a, running, 2, 0, &t) && t.portions);
+	ck_assert_uint_eq(t.shards, 1 << 5);
+	ck_assert(!agenda_next(a, running, 2, 0, &t));
+	agenda_free(a);
+}
+END_TEST
+
+/* One of them is to blame, and it will be known which. */
+START_TEST(what_failed_goes_alone)
+{
+	struct agenda *a = agenda_new(&(struct agenda_options){3, WORKERS, 10, 0});
+	struct task t = {.consumer = consumer_find("payment"), .shards = 1 << 1 | 1 << 2};
+
+	ck_assert_int_eq(agenda_rest(a, t, REST_FAILED, 0, 0), 200);
+	for (int shard = 1; shard <= 4; shard++)
+		agenda_add(a, stream("payment", shard), URGENCY_HOT, 1);
+	ck_assert(agenda_next(a, running, 0, 0, &t));
+	ck_assert_uint_eq(t.shards, 1 << 3 | 1 << 4);
+	ck_assert(!agenda_next(a, running, 0, 0, &t));
+	for (int shard = 1; shard <= 2; shard++) {
+		ck_assert(agenda_next(a, running, 0, 30000, &t));
+		ck_assert_uint_eq(t.shards, 1 << shard);
+	}
+	agenda_rested(a, t);
+	agenda_clear(a);
+	for (int shard = 1; shard <= 4; shard++)
+		agenda_add(a, stream("payment", shard), URGENCY_HOT, 1);
+	ck_assert(agenda_next(a, running, 0, 30000, &t));
+	ck_assert_uint_eq(t.shards, 1 << 2 | 1 << 3 | 1 << 4);
+	agenda_free(a);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("agenda");
@@ -227,6 +281,8 @@ int main(void)
 	tcase_add_test(tc, a_worker_stays_free_for_the_stream);
 	tcase_add_test(tc, what_is_owed_is_bounded);
 	tcase_add_test(tc, what_failed_rests_longer_each_time);
+	tcase_add_test(tc, small_tasks_go_together);
+	tcase_add_test(tc, what_failed_goes_alone);
 	suite_add_tcase(s, tc);
 	return unit_main(s);
 }
