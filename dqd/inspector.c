@@ -14,6 +14,7 @@
 #define INSPECTOR_MAGIC OBJ_MAGIC('i')
 #define DUE_TIMEOUT_MS  30000
 #define HINT_DELAY_MS   100
+#define ROUND_EVERY_MS  1000 /* for hints; checks come less often */
 
 struct inspector {
 	unsigned magic;
@@ -24,7 +25,7 @@ struct inspector {
 	struct daemon_timer *timer;
 	bool busy, soon, stopped;
 	bool everything; /* this round looks at every tenant */
-	int64_t last_check_ms, last_schedule_ms, last_full_ms;
+	int64_t last_round_ms, last_check_ms, last_schedule_ms, last_full_ms;
 	char since_s[24]; /* $1 of due_tenants: seconds to look back */
 	const char *params[2];
 	char *after; /* last tenant evaluated of this round */
@@ -123,6 +124,7 @@ static void start_round(struct inspector *i)
 	int64_t now = clock_mono_ms();
 
 	i->busy = true;
+	i->last_round_ms = now;
 	if (i->once_fn != NULL || now - i->last_full_ms >= i->conf->full_interval) {
 		i->last_full_ms = now;
 		profiler_run_full(i->profiler, i->target.table, on_profiled, i);
@@ -167,9 +169,11 @@ void inspector_wake(struct inspector *i)
 	OBJ_CHECK(i, INSPECTOR_MAGIC);
 	if (i->timer == NULL) {
 		i->timer = daemon_timer_new(i->daemon, 0, 0, on_timer, i);
-	} else if (!i->soon) { /* hints of a busy minute are one round, not hundreds */
+	} else if (!i->soon) { /* hints of a busy second are one round, not hundreds */
+		int64_t rest = i->last_round_ms + ROUND_EVERY_MS - clock_mono_ms();
+
 		i->soon = true;
-		daemon_timer_arm(i->timer, HINT_DELAY_MS);
+		daemon_timer_arm(i->timer, rest > HINT_DELAY_MS ? rest : HINT_DELAY_MS);
 	}
 }
 
