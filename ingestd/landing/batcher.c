@@ -282,14 +282,14 @@ static void on_conn(void *arg, struct pgconn *c, const struct err *e)
 }
 
 /* One connection after the other makes larger groups of small events, and so more of them a second;
- * a further one is for what is large by itself, and for when the others are stuck. While several
- * tenants are about, one connection is left to those that are quiet. */
+ * a further one is for what is large by itself, and for when the others are stuck. While quiet
+ * tenants are about, one connection is left to them. */
 static bool is_due(struct batcher *b)
 {
 	int landing = b->in_flight - b->quiet_lands,
 	    most = (int)b->options.conf->landing_connections;
 
-	if (landing > 0 && landing >= most - queue_shared(&b->queue))
+	if (landing > 0 && landing >= most - queue_has_quiet(&b->queue))
 		return false;
 	if (landing == 0 || b->queue.again != NULL || b->queue.waiting_bytes >= PARALLEL_BYTES ||
 	    clock_mono_us() - b->began_us >= PATIENCE_MS * 1000)

@@ -182,8 +182,10 @@ static void enter(struct queue *q, struct fair_item *item)
 
 	item->cost = batch_bytes(batch);
 	q->waiting_bytes += item->cost;
-	if (lane == LANE_QUIET)
+	if (lane == LANE_QUIET) {
 		q->quiet_bytes += item->cost;
+		q->quiet_until_us = clock_mono_us() + SHARED_US;
+	}
 	fairqueue_push(&q->waiting[lane], &batch->charges[0].share->flows[lane], item);
 }
 
@@ -255,7 +257,7 @@ static struct fair_item *gather(struct queue *q, enum lane lane, size_t *ret_byt
 {
 	const struct ingestd_config *conf = q->conf;
 	struct fairqueue *fair = &q->waiting[lane];
-	bool shared = queue_shared(q);
+	bool shared = clock_mono_us() < q->shared_until_us;
 	struct fair_item *chain = NULL, **tail = &chain, *item;
 	size_t bytes = 0, events = 0;
 
@@ -296,9 +298,9 @@ static struct batch *join(struct fair_item *item, size_t bytes)
 	return batch;
 }
 
-bool queue_shared(const struct queue *q)
+bool queue_has_quiet(const struct queue *q)
 {
-	return clock_mono_us() < q->shared_until_us;
+	return clock_mono_us() < q->quiet_until_us;
 }
 
 struct batch *queue_next_quiet(struct queue *q)

@@ -32,7 +32,8 @@ struct queue {
 	struct fair_item *again;           /* halves of a refused batch, to be landed next */
 	struct held *held;       /* suspects of requests whose other events have not landed */
 	bool careful_lands;      /* a careful batch is out */
-	int64_t shared_until_us; /* several tenants are about */
+	int64_t shared_until_us; /* several tenants are about, */
+	int64_t quiet_until_us;  /* and one of them is quiet */
 };
 
 void queue_init(struct queue *q, const struct ingestd_config *conf, struct ingest_metrics *metrics);
@@ -51,7 +52,7 @@ void queue_add_dead_letter(struct queue *q, struct submission *owner, uint32_t i
 void queue_take(struct queue *q, struct submission *owner);
 void queue_drop(struct queue *q); /* what is on stage is settled as failed */
 
-bool queue_shared(const struct queue *q); /* several tenants are about */
+bool queue_has_quiet(const struct queue *q); /* now, or a moment ago */
 /* The next batch to land, the caller's until queue_done; NULL: nothing waits. It has no id yet. */
 struct batch *queue_next(struct queue *q);
 /* Likewise, of tenants that have little while others have much; one at a time. */

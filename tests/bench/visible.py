@@ -28,7 +28,7 @@ TENANTS = 50
 HISTORY = 20000  # reservations before the first is measured
 PROBE = ident("tnt", "visible")
 WAKES = 300
-DRAINED = 300
+DRAINED = 2000
 
 
 def night(number):

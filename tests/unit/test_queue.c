@@ -94,6 +94,7 @@ START_TEST(test_who_has_little_lands_beside_who_has_much)
 	request("tnt_flood", 40, 8 * KIB);
 	request("tnt_A", 1, KIB);
 	request("tnt_B", 2, KIB);
+	ck_assert(queue_has_quiet(&q));
 	quiet = queue_next_quiet(&q);
 	ck_assert_uint_eq(events_of(quiet, "tnt_A"), 1);
 	ck_assert_uint_eq(events_of(quiet, "tnt_B"), 2);
@@ -114,6 +115,7 @@ START_TEST(test_nobody_is_quiet_while_all_have_little)
 	request("tnt_A", 60, KIB);
 	request("tnt_B", 1, KIB);
 	ck_assert_ptr_null(queue_next_quiet(&q));
+	ck_assert(!queue_has_quiet(&q));
 	b = queue_next(&q);
 	ck_assert_uint_eq(events_of(b, NULL), 61);
 	land(b);
