@@ -28,7 +28,8 @@
 #define EVENT_MAX     ((size_t)1 << 20)
 #define PARCEL_BYTES  ((size_t)32 << 10)
 #define TURN_BYTES    ((size_t)128 << 10) /* of a tenant in one round */
-#define SHARED_BYTES  ((size_t)1 << 20)   /* of a batch: no further round while others are about */
+#define SHARED_BYTES  ((size_t)1 << 20)   /* of a batch: no further round while others are about, */
+#define BESIDE_BYTES  ((size_t)256 << 10) /* or quiet ones, whose commit shares the disk with it */
 #define SHARED_US     1000000             /* how long others are about after they had something */
 #define QUIET_TIMES   16                  /* what all have, to what a quiet tenant has */
 #define QUIET_BESIDE  TURN_BYTES          /* less than that nobody waits long for */
@@ -258,6 +259,7 @@ static struct fair_item *gather(struct queue *q, enum lane lane, size_t *ret_byt
 	const struct ingestd_config *conf = q->conf;
 	struct fairqueue *fair = &q->waiting[lane];
 	bool shared = clock_mono_us() < q->shared_until_us;
+	size_t enough = queue_has_quiet(q) ? BESIDE_BYTES : SHARED_BYTES;
 	struct fair_item *chain = NULL, **tail = &chain, *item;
 	size_t bytes = 0, events = 0;
 
@@ -267,7 +269,7 @@ static struct fair_item *gather(struct queue *q, enum lane lane, size_t *ret_byt
 	while (bytes < (size_t)conf->batch_bytes && events < (size_t)conf->batch_events) {
 		item = pop(q, lane);
 		if (item == NULL) {
-			if (fair->flows == 0 || (shared && bytes >= SHARED_BYTES))
+			if (fair->flows == 0 || (shared && bytes >= enough))
 				break;
 			fairqueue_next_round(fair);
 			continue;
