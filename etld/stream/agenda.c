@@ -180,7 +180,6 @@ static void join(struct agenda *a, const struct item *item, const struct task *r
 
 	if (past_of(a, item->task)->failures > 0)
 		return;
-
 	for (int n = 1; n < a->options.together && wish.events_max > 0; n++) {
 		more = longest_waiting(a, wish, running, nrunning, now_ms);
 		if (more == NULL)
