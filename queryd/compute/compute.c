@@ -107,6 +107,7 @@ static void on_admitted(void *arg, enum problem_code verdict, const char *detail
 	struct tenant *n;
 
 	OBJ_CHECK(j, JOB_MAGIC);
+	j->admission = NULL;
 	if (e != NULL) {
 		fail_all(j, query_problem(e), "The query could not be answered in time.", 0);
 		return;
@@ -128,6 +129,8 @@ static void on_admitted(void *arg, enum problem_code verdict, const char *detail
 
 static void run_job(struct compute_job *j, struct tenant *n)
 {
+	struct admission *admission;
+
 	if (job_follow(j))
 		return;
 	job_fly(j);
@@ -136,7 +139,9 @@ static void run_job(struct compute_job *j, struct tenant *n)
 	run_statements(&j->run);
 	run_reads(&j->run, &j->reads);
 	j->cost = (struct cost_question){.tenant_id = j->tenant_id, .reads = &j->reads};
-	cost_admit(j->compute->st->cost, n, &j->cost, on_admitted, j);
+	admission = cost_admit(j->compute->st->cost, n, &j->cost, on_admitted, j);
+	if (admission != NULL) /* else j may be gone */
+		j->admission = admission;
 }
 
 static void on_tenant_again(void *arg, const struct err *e)
@@ -261,6 +266,8 @@ void compute_cancel(struct compute_job *j)
 	leader->given_up = true;
 	if (leader->query != NULL)
 		query_cancel(leader->query);
+	else if (leader->admission != NULL)
+		cost_cancel(leader->admission);
 	else if (leader->pausing)
 		job_end_all(leader, NULL, PROBLEM_UNAVAILABLE, "");
 }

@@ -10,6 +10,7 @@
 #include "common/base/xalloc.h"
 #include "common/daemon/metrics.h"
 #include "queryd/cost/budget.h"
+#include "queryd/tenant/query.h"
 
 #define ADMISSION_MAGIC OBJ_MAGIC('$')
 
@@ -28,6 +29,7 @@ struct admission {
 	unsigned magic;
 	struct cost *cost;
 	const struct cost_question *question;
+	struct query *reading; /* what the tenant has; NULL when it is known */
 	cost_fn fn;
 	void *arg;
 	int64_t bytes; /* the estimate */
@@ -92,6 +94,7 @@ static void on_extent(void *arg, const struct extent *of, const struct err *e)
 	struct admission *a = arg;
 
 	OBJ_CHECK(a, ADMISSION_MAGIC);
+	a->reading = NULL;
 	if (e != NULL) {
 		end(a, PROBLEM_UNAVAILABLE, "", e);
 		return;
@@ -100,14 +103,27 @@ static void on_extent(void *arg, const struct extent *of, const struct err *e)
 	charge(a);
 }
 
-void cost_admit(struct cost *c, struct tenant *n, const struct cost_question *q, cost_fn fn,
-		void *arg)
+struct admission *cost_admit(struct cost *c, struct tenant *n, const struct cost_question *q,
+			     cost_fn fn, void *arg)
 {
+	const struct extent *known = extents_known(c->extents, q->tenant_id);
 	struct admission *a = xcalloc(1, sizeof(*a));
 
 	*a = (struct admission){
 		.magic = ADMISSION_MAGIC, .cost = c, .question = q, .fn = fn, .arg = arg};
-	extents_get(c->extents, n, q->tenant_id, on_extent, a);
+	if (known != NULL) {
+		on_extent(a, known, NULL);
+		return NULL;
+	}
+	a->reading = extents_read(c->extents, n, q->tenant_id, on_extent, a);
+	return a;
+}
+
+void cost_cancel(struct admission *a)
+{
+	OBJ_CHECK(a, ADMISSION_MAGIC);
+	if (a->reading != NULL)
+		query_cancel(a->reading);
 }
 
 void cost_end(struct cost *c, int64_t charged, const struct querylog_entry *entry)

@@ -20,6 +20,7 @@
 #include "queryd/cost/reads.h"
 
 struct cost;
+struct admission; /* a question that is being judged */
 struct courier;
 
 struct cost *cost_new(struct queryd *st) MUST_CHECK;
@@ -39,9 +40,13 @@ struct cost_question {
  * read, and the verdict says nothing. Called once, also from inside the call. */
 typedef void (*cost_fn)(void *arg, enum problem_code verdict, const char *detail, int64_t charged,
 			const struct err *e);
-/* The tenant was found in this turn. */
-void cost_admit(struct cost *c, struct tenant *n, const struct cost_question *q, cost_fn fn,
-		void *arg);
+/* Judges a question of a tenant that was found in this turn. What it gives is good until fn is
+ * called; NULL when fn has been called, or will be soon: nothing is left that could be cancelled.
+ */
+struct admission *cost_admit(struct cost *c, struct tenant *n, const struct cost_question *q,
+			     cost_fn fn, void *arg);
+/* Nobody waits any more: what is read for it ends early, then fn is called. */
+void cost_cancel(struct admission *a);
 /* It ran (`charged` by cost_admit), or was refused (0). entry->bytes is what was read, -1 when it
  * is not known since it did not end: then it stays charged as estimated. */
 void cost_end(struct cost *c, int64_t charged, const struct querylog_entry *entry);

@@ -41,9 +41,9 @@ struct reading {
 	void *arg;
 };
 
-static struct slot *slot_of(struct extents *x, const char *tenant_id)
+static size_t slot_of(const char *tenant_id)
 {
-	return &x->slots[hash_fast(slice_of(tenant_id)) % SLOTS];
+	return hash_fast(slice_of(tenant_id)) % SLOTS;
 }
 
 static struct extent *new_extent(size_t n)
@@ -93,7 +93,7 @@ static void on_read(void *arg, const struct pgresult *r, const struct err *err)
 	OBJ_CHECK(d, READING_MAGIC);
 	if (err == NULL) {
 		e = read_extent(r);
-		s = slot_of(d->extents, d->tenant_id);
+		s = &d->extents->slots[slot_of(d->tenant_id)];
 		free(s->tenant_id);
 		extent_free(s->extent);
 		*s = (struct slot){xstrdup(d->tenant_id), clock_mono_ms(), e};
@@ -104,18 +104,20 @@ static void on_read(void *arg, const struct pgresult *r, const struct err *err)
 	free(d);
 }
 
-void extents_get(struct extents *x, struct tenant *n, const char *tenant_id, extent_fn fn,
-		 void *arg)
+const struct extent *extents_known(const struct extents *x, const char *tenant_id)
 {
-	const struct slot *s = slot_of(x, tenant_id);
-	struct reading *d;
+	const struct slot *s = &x->slots[slot_of(tenant_id)];
+	bool known = s->tenant_id != NULL && strcmp(s->tenant_id, tenant_id) == 0 &&
+		     clock_mono_ms() - s->known_ms < KNOWN_MS;
 
-	if (s->tenant_id != NULL && strcmp(s->tenant_id, tenant_id) == 0 &&
-	    clock_mono_ms() - s->known_ms < KNOWN_MS) {
-		fn(arg, s->extent, NULL);
-		return;
-	}
-	d = xcalloc(1, sizeof(*d));
+	return known ? s->extent : NULL;
+}
+
+struct query *extents_read(struct extents *x, struct tenant *n, const char *tenant_id, extent_fn fn,
+			   void *arg)
+{
+	struct reading *d = xcalloc(1, sizeof(*d));
+
 	*d = (struct reading){.magic = READING_MAGIC,
 			      .extents = x,
 			      .tenant_id = xstrdup(tenant_id),
@@ -124,7 +126,7 @@ void extents_get(struct extents *x, struct tenant *n, const char *tenant_id, ext
 			      .arg = arg};
 	/* of the whole tenant, whatever the user sees of it: so much is read before that is looked
 	 * at */
-	(void)tenant_query(n, "all", &d->stmt, 1, on_read, d);
+	return tenant_query(n, "all", &d->stmt, 1, on_read, d);
 }
 
 /* ---- rows */

@@ -15,12 +15,13 @@ struct extent;  /* one tenant's */
 struct extents *extents_new(void) MUST_CHECK;
 void extents_free(struct extents *x); /* after every query has ended; NULL is fine */
 
-/* `e` is borrowed for the call; NULL with the error. Called once, also from inside extents_get().
- */
+/* What is known of the tenant, borrowed for this turn; NULL: it must be read. */
+const struct extent *extents_known(const struct extents *x, const char *tenant_id);
+/* `e` is borrowed for the call; NULL with the error. Called once. */
 typedef void (*extent_fn)(void *arg, const struct extent *e, const struct err *err);
-/* The tenant was found in this turn. */
-void extents_get(struct extents *x, struct tenant *n, const char *tenant_id, extent_fn fn,
-		 void *arg);
+/* Reads it; the query, for query_cancel() until fn is called. The tenant was found in this turn. */
+struct query *extents_read(struct extents *x, struct tenant *n, const char *tenant_id, extent_fn fn,
+			   void *arg);
 
 #define EXTENT_FIRST_DAY INT32_MIN
 #define EXTENT_LAST_DAY  INT32_MAX
