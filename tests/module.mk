@@ -20,9 +20,10 @@ $(UNIT_BINS): $(B)/tests/%: $(B)/tests/unit/%.o $(MODULE_OBJS) $(B)/libfixture.a
 	@echo "  LD      tests/$*"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
 
-# programs that integration tests and benchmarks run
-TEST_PROGS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c tests/bench/*.c))
-$(TEST_PROGS): $(B)/tests/%: $(B)/tests/%.o $(MODULE_OBJS) $(B)/libcommon.a
+# programs that integration tests run, and those that benchmarks run
+TEST_PROGS  := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
+BENCH_PROGS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bench/*.c))
+$(TEST_PROGS) $(BENCH_PROGS): $(B)/tests/%: $(B)/tests/%.o $(MODULE_OBJS) $(B)/libcommon.a
 	@mkdir -p $(@D)
 	@echo "  LD      tests/$*"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -37,7 +38,7 @@ integration: all $(TEST_PROGS) ## integration tests on a private Postgres and Re
 test: deps ## everything that must pass: unit, then integration
 	@$(MAKE) --no-print-directory unit integration
 
-bench: deps-bench all $(TEST_PROGS) ## benchmarks beside baselines of the same run (build/bench.md)
+bench: deps-bench all $(BENCH_PROGS) ## benchmarks beside baselines of the same run (build/bench.md)
 	@MODE=$(MODE) $(PYTHON) tests/bench/bench.py
 
 KILLS ?= 100

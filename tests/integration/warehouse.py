@@ -163,9 +163,9 @@ def drain(conn, max_events=10000):
         done += worked
 
 
-# ---- a cluster for each test file, a database for each test
+# ---- a cluster for each process of tests, a database for each test
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster():
     cluster = pgcluster.Cluster(max_connections="50")
     cluster.create("template_migrated")

@@ -51,7 +51,8 @@ nightly: lint ## lint, both analyzers, the tests again under sanitizers, 1,000 r
 	@$(MAKE) --no-print-directory -j$(JOBS) B=build/analyzer EXTRA_CFLAGS='$(ANALYZE)' all
 	@$(MAKE) --no-print-directory sql-check
 	@$(MAKE) --no-print-directory MODE=asan unit integration
-	@MODE=$(MODE) PROPERTY_CASES=1000 $(PYTHON) -m pytest -q -s -p no:cacheprovider tests/integration/test_property.py
+	@MODE=$(MODE) PROPERTY_CASES=1000 $(PYTHON) -m pytest -q -s -p no:cacheprovider tests/integration/test_property.py \
+		tests/integration/test_rebuild.py
 	@MODE=$(MODE) OPENAPI_CASES=50000 OPENAPI_SEED=$$$$ $(PYTHON) -m pytest -q -s -p no:cacheprovider tests/integration/test_openapi.py
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
 	@$(MAKE) --no-print-directory crash

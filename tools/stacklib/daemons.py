@@ -1,6 +1,5 @@
 """The four daemons of a stack: binaries, settings, start and readiness."""
 
-import http.client
 import json
 import os
 import secrets
@@ -99,6 +98,8 @@ class Daemon(Server):
 
     def ask_ready(self):
         """(status of GET /ready or None, body)"""
+        import http.client  # here: it is half of what the commands that ask no daemon would take to start
+
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             client.request("GET", "/ready")
