@@ -28,8 +28,12 @@ $(TEST_PROGS) $(BENCH_PROGS): $(B)/tests/%: $(B)/tests/%.o $(MODULE_OBJS) $(B)/l
 	@echo "  LD      tests/$*"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+UNIT_RUNS := $(UNIT_BINS:%=%.run)
+$(UNIT_RUNS): %.run: %
+	@echo "  UNIT    $(<F)"; CK_VERBOSITY=normal $<
+
 unit: $(UNIT_BINS) ## unit tests
-	@set -e; for t in $(UNIT_BINS); do echo "  UNIT    $$(basename $$t)"; CK_VERBOSITY=normal $$t; done
+	@$(MAKE) --no-print-directory -j$(JOBS) --output-sync=target $(UNIT_RUNS)
 
 integration: all $(TEST_PROGS) ## integration tests on a private Postgres and Redis
 	@MODE=$(MODE) $(PYTHON) -m pytest -q --maxfail 5 -n $(PYTEST_JOBS) --dist loadfile \
@@ -62,7 +66,7 @@ SOAK_RATE    ?= 5000
 soak: all ## a steady load for SOAK_SECONDS at SOAK_RATE events/s: memory, losses, latency (build/soak.md)
 	@MODE=$(MODE) $(PYTHON) tests/crash/soak.py --seconds $(SOAK_SECONDS) --rate $(SOAK_RATE)
 
-.PHONY: unit integration test bench crash prove soak
+.PHONY: unit $(UNIT_RUNS) integration test bench crash prove soak
 .SECONDARY: $(patsubst %.c,$(B)/%.o,$(UNIT_SRCS))
 
 include tests/fuzz/module.mk
