@@ -6,6 +6,9 @@
  * Handlers answer from inside our own callbacks, and anything may follow from that; so a connection
  * is never freed where it is answered. What ends it sets `over`, and the outermost callback (or
  * `soon`, later in the same turn) frees it.
+ *
+ * A handler reads a large body for milliseconds. One such request is handed over in a turn of the
+ * loop, in order of arrival: whatever is small, and every other socket, gets its turn in between.
  */
 #include "common/http/httpd_conn_priv.h"
 
@@ -51,6 +54,11 @@ static void conn_free(struct httpd_conn *c)
 	(void)close(c->fd);
 	TAILQ_REMOVE(&cs->all, c, link);
 	httpd_conn_set_received(c, 0);
+	if (c->queued) {
+		TAILQ_REMOVE(&cs->queue, c, turn_link);
+		arena_free(c->arrival.arena);
+		free(c->arrival.owned);
+	}
 	httpd_input_forget(c);
 	strbuf_clear(&c->in);
 	free(c->out);
@@ -153,6 +161,49 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		httpd_input_take(c, (struct slice){"", 0});
 	c->inside = false;
 	settle(c);
+}
+
+/* ---- turns */
+
+static void end_turn(struct httpd_conns *cs)
+{
+	static const struct timeval next_turn = {0, 0};
+
+	(void)event_add(cs->turn, &next_turn);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct httpd_conns *cs = arg;
+	struct httpd_conn *c = TAILQ_FIRST(&cs->queue);
+
+	(void)fd;
+	(void)what;
+	if (c == NULL)
+		return;
+	TAILQ_REMOVE(&cs->queue, c, turn_link);
+	c->queued = false;
+	end_turn(cs);
+	c->inside = true;
+	cs->on_arrival(cs->arrival_arg, &c->arrival);
+	c->inside = false;
+	settle(c);
+}
+
+void httpd_conn_arrived(struct httpd_conn *c, const struct httpd_arrival *in)
+{
+	struct httpd_conns *cs = c->cs;
+	bool large = in->body.len > HTTPD_SMALL_BODY;
+
+	if (large && event_pending(cs->turn, EV_TIMEOUT, NULL)) {
+		c->arrival = *in;
+		c->queued = true;
+		TAILQ_INSERT_TAIL(&cs->queue, c, turn_link);
+		return;
+	}
+	if (large)
+		end_turn(cs);
+	cs->on_arrival(cs->arrival_arg, in);
 }
 
 /* ---- the life of a connection */
@@ -258,9 +309,11 @@ struct httpd_conns *httpd_conns_new(struct event_base *base, const struct httpd_
 	if (cs->sweep_ms > SWEEP_MAX_MS)
 		cs->sweep_ms = SWEEP_MAX_MS;
 	TAILQ_INIT(&cs->all);
+	TAILQ_INIT(&cs->queue);
+	cs->turn = evtimer_new(base, on_turn, cs);
 	cs->sweep = event_new(base, -1, EV_PERSIST, on_sweep, cs);
 	cs->idle = evtimer_new(base, on_idle, cs);
-	ASSERT(cs->sweep != NULL && cs->idle != NULL && cs->sweep_ms > 0);
+	ASSERT(cs->turn != NULL && cs->sweep != NULL && cs->idle != NULL && cs->sweep_ms > 0);
 	cs->open_connections = metrics_gauge("http_server_connections",
 					     "Open connections of HTTP clients");
 	cs->refused = metrics_counter_family("http_server_connections_refused_total",
@@ -276,6 +329,7 @@ void httpd_conns_free(struct httpd_conns *cs)
 		return;
 	while ((c = TAILQ_FIRST(&cs->all)) != NULL)
 		conn_free(c);
+	event_free(cs->turn);
 	event_free(cs->sweep);
 	event_free(cs->idle);
 	free(cs);

@@ -7,8 +7,9 @@
 
 #include "common/http/httpd_conn.h"
 
-#define CONN_MAGIC   OBJ_MAGIC(0x82)
-#define READ_AT_ONCE ((size_t)64 << 10)
+#define CONN_MAGIC       OBJ_MAGIC(0x82)
+#define READ_AT_ONCE     ((size_t)64 << 10)
+#define HTTPD_SMALL_BODY ((size_t)16 << 10) /* has no buffer of its own, and waits for nobody */
 
 struct httpd_conn {
 	unsigned magic;
@@ -38,6 +39,10 @@ struct httpd_conn {
 	bool eof, over; /* over: to be freed */
 	bool reading;   /* `readable` is added */
 	bool inside;    /* a callback of ours is below, and looks at `over` */
+	/* complete, but its body is large and others have their turn before it */
+	bool queued;
+	TAILQ_ENTRY(httpd_conn) turn_link;
+	struct httpd_arrival arrival;
 };
 
 TAILQ_HEAD(conn_list, httpd_conn);
@@ -47,10 +52,11 @@ struct httpd_conns {
 	struct httpd_limits limits;
 	httpd_arrival_fn on_arrival;
 	void *arrival_arg;
-	struct conn_list all;
+	struct conn_list all, queue; /* queue: of those whose request waits for its turn */
 	int count;
 	size_t held, held_max; /* sum of received */
 	struct event *sweep, *idle;
+	struct event *turn; /* pending: a large request was handled in this turn of the loop */
 	int64_t sweep_ms;
 	bool draining;
 	void (*on_idle)(void *);
@@ -69,6 +75,8 @@ void httpd_conn_end(struct httpd_conn *c);
 /* The time for the next request begins. */
 void httpd_conn_expect(struct httpd_conn *c);
 void httpd_conn_read_on(struct httpd_conn *c, bool on);
+/* A request is complete: hands it over, a large one when it is its turn. */
+void httpd_conn_arrived(struct httpd_conn *c, const struct httpd_arrival *in);
 
 /* ---- httpd_input.c */
 

@@ -6,7 +6,6 @@
 
 #include <sys/socket.h>
 
-#define SMALL_BODY   ((size_t)16 << 10) /* has no buffer of its own */
 #define CONTINUE     "HTTP/1.1 100 Continue\r\n\r\n"
 #define BODY_REFUSED "the body is larger than this server accepts, or its chunks are bad"
 #define MALFORMED    "malformed"
@@ -34,7 +33,7 @@ static void arrived(struct httpd_conn *c, const struct httpd_arrival *in, size_t
 	c->busy = true;
 	c->arena = NULL; /* the taker's */
 	httpd_input_forget(c);
-	cs->on_arrival(cs->arrival_arg, in);
+	httpd_conn_arrived(c, in);
 }
 
 static struct httpd_arrival arrival_of(struct httpd_conn *c)
@@ -66,7 +65,7 @@ static size_t take_sized(struct httpd_conn *c, struct slice bytes)
 	size_t length = c->head.length, due = length - c->body.len;
 	size_t n = bytes.len < due ? bytes.len : due;
 
-	if (c->body.len == 0 && n == length && length <= SMALL_BODY) {
+	if (c->body.len == 0 && n == length && length <= HTTPD_SMALL_BODY) {
 		struct httpd_arrival in = arrival_of(c);
 
 		in.body = (struct slice){arena_strndup(c->arena, bytes.ptr, n), n};

@@ -78,10 +78,6 @@ void pgconn_finish(struct pgconn *c)
 	struct err err = c->err;
 
 	ASSERT(c->phase != PGOP_NONE && c->depth > 0);
-	if (c->moving) {
-		event_active(c->turn, 0, 0);
-		return;
-	}
 	(void)event_del(c->timer);
 	(void)event_del(c->turn);
 	if (c->cancel != NULL)
@@ -177,9 +173,7 @@ void pgconn_move(struct pgconn *c)
 
 	if (c->pg == NULL || !runs)
 		return;
-	c->moving = true;
 	on_socket(-1, 0, c);
-	c->moving = false;
 }
 
 static void on_notice(void *arg, const PGresult *res)

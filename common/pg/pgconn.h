@@ -77,7 +77,7 @@ void pgconn_batch(struct pgconn *c, const struct pgstmt *stmts, size_t n, int64_
 void pgconn_script(struct pgconn *c, const char *text, const struct slice *copies, size_t ncopies,
 		   int64_t timeout_ms, pgconn_fn fn, void *arg);
 /* Moves a running script on, as far as its socket allows: for a caller whose own work keeps the
- * loop from doing so. The callback comes from the loop nevertheless. */
+ * loop from doing so. The callback may come from inside the call. */
 void pgconn_move(struct pgconn *c);
 /* Asks the server to cancel what runs (the client left); the op then ends with SQLSTATE 57014, or
  * with its result when that was faster. Best effort, and nothing when no statement runs. */

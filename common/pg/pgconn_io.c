@@ -17,7 +17,7 @@
 
 /* libpq copies what it is given and buffers it without limit, so a chunk waits until the one before
  * it is on its way; and the loop gets its turn every so many chunks. */
-#define COPY_CHUNK  ((size_t)64 << 10)
+#define COPY_CHUNK  (((size_t)64 << 10) - 5) /* with its header what libpq sends at once */
 #define COPY_BUDGET 32
 
 enum take {

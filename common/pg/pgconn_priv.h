@@ -48,7 +48,6 @@ struct pgconn {
 	int depth;   /* frames of this module on the stack: freed when the last is left */
 	bool closed; /* by the user */
 	bool spent;  /* to be dropped when the running op ends */
-	bool moving; /* in pgconn_move: what ends is told with the next turn */
 
 	struct event_base *base;
 	PGconn *pg;              /* NULL: broken */

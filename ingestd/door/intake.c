@@ -19,6 +19,7 @@ struct intake {
 	struct envelope_reader *reader;
 	struct event event;           /* of the text being read */
 	struct scan_scratch *scratch; /* for wrappers */
+	bool reading; /* a body: no other may begin meanwhile, see batcher_breathe() */
 };
 
 /* One body on its way in. */
@@ -111,6 +112,8 @@ static int add_text(struct delivery *d, struct slice text)
 static struct delivery deliver(struct intake *in, const char *source, intake_settled_fn fn,
 			       void *arg)
 {
+	ASSERT(!in->reading);
+	in->reading = true;
 	return (struct delivery){
 		.intake = in,
 		.source = source,
@@ -121,6 +124,7 @@ static struct delivery deliver(struct intake *in, const char *source, intake_set
 
 static void delivered(struct delivery *d)
 {
+	d->intake->reading = false;
 	batcher_take(d->intake->batcher, d->submission);
 	submission_seal(d->submission);
 }
@@ -175,6 +179,7 @@ static int refuse(struct delivery *d, int r, const struct fault *fault, struct i
 		(void)snprintf(why->detail, sizeof(why->detail),
 			       "The array is not valid JSON at byte %zu: %s; nothing was kept.",
 			       fault->offset, fault->what);
+	d->intake->reading = false;
 	batcher_drop(d->intake->batcher);
 	submission_abandon(d->submission);
 	return r;

@@ -231,8 +231,10 @@ static void leave_landing(struct batcher *b, struct batch *batch)
 void batcher_breathe(struct batcher *b)
 {
 	OBJ_CHECK(b, BATCHER_MAGIC);
-	for (struct batch *batch = b->landing; batch != NULL; batch = batch->next_landing)
+	for (struct batch *batch = b->landing, *next; batch != NULL; batch = next) {
+		next = batch->next_landing; /* this one may end; what begins comes before it */
 		pgconn_move(batch->conn);
+	}
 }
 
 static void leave_flight(struct batcher *b, struct batch *batch)

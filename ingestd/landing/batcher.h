@@ -51,7 +51,8 @@ void batcher_add_dead_letter(struct batcher *b, struct submission *owner, uint32
 void batcher_take(struct batcher *b, struct submission *owner);
 /* Or nothing of it is wanted: its items are settled as failed. */
 void batcher_drop(struct batcher *b);
-/* Between the events of a large body: lets the landings under way go on meanwhile. */
+/* Between the events of a large body: lets the landings under way go on meanwhile. Those that end
+ * are settled, and the next begin: callbacks of other submissions come from inside the call. */
 void batcher_breathe(struct batcher *b);
 void batcher_kick(struct batcher *b); /* the warehouse is back: land what waits */
 void batcher_stop(struct batcher *b); /* lands nothing more; before the pool is freed */

@@ -10,9 +10,10 @@
  * the conflict. The set of recent ids makes the second a suspect; so suspects wait for the rest of
  * their request, and careful batches land one after the other.
  *
- * A tenant that has little beside what the others have is quiet: its events need not wait for the
- * commit of a large batch before theirs, and land by themselves, together with those of other quiet
- * ones.
+ * While one tenant has a good part of the queue, those that have little beside it are quiet: their
+ * requests need not wait for the commit of a large batch before theirs, and land by themselves,
+ * those of all quiet ones together. Else nobody is: all share large batches, which take fewer
+ * commits.
  */
 #include "ingestd/landing/queue.h"
 
@@ -29,10 +30,11 @@
 #define PARCEL_BYTES  ((size_t)32 << 10)
 #define TURN_BYTES    ((size_t)128 << 10) /* of a tenant in one round */
 #define SHARED_BYTES  ((size_t)1 << 20)   /* of a batch: no further round while others are about, */
-#define BESIDE_BYTES  ((size_t)256 << 10) /* or quiet ones, whose commit shares the disk with it */
-#define SHARED_US     1000000             /* how long others are about after they had something */
-#define QUIET_TIMES   16                  /* what all have, to what a quiet tenant has */
-#define QUIET_BESIDE  TURN_BYTES          /* less than that nobody waits long for */
+#define BESIDE_BYTES  TURN_BYTES /* or quiet ones, whose commit shares disk and CPU with it */
+#define SHARED_US     1000000    /* how long others are about after they had something */
+#define LOUD_PART     4          /* of the queue: who has this part of it is loud */
+#define QUIET_TIMES   16         /* what he has, to what a quiet tenant has */
+#define QUIET_BESIDE  TURN_BYTES /* less than that nobody waits long for */
 #define QUIET_CROWD   ((size_t)256 << 10) /* of quiet tenants, that waits: they take their turns */
 #define CAREFUL_EVERY 4 /* a careful batch costs more: they gather while others wait, too */
 
@@ -168,19 +170,30 @@ void queue_drop(struct queue *q)
 
 static bool is_quiet(const struct queue *q, const struct share *one)
 {
-	size_t all = q->shares.held.bytes;
+	const struct shares *s = &q->shares;
+	size_t loudest = s->loudest != NULL ? s->loudest->held.bytes : 0;
 
-	return q->conf->landing_connections > 1 && all >= QUIET_BESIDE &&
-	       (one->held.bytes + one->staged.bytes) * QUIET_TIMES <= all;
+	return q->conf->landing_connections > 1 && loudest >= QUIET_BESIDE &&
+	       loudest >= s->held.bytes / LOUD_PART &&
+	       (one->held.bytes + one->staged.bytes) * QUIET_TIMES <= loudest;
 }
 
-static void enter(struct queue *q, struct fair_item *item)
+/* A request with anything of another tenant is answered after that, wherever the rest lands. */
+static bool stage_is_quiet(const struct queue *q)
+{
+	for (struct fair_item *item = q->stage; item != NULL; item = item->next) {
+		if (!is_quiet(q, batch_of(item)->charges[0].share))
+			return false;
+	}
+	return true;
+}
+
+static void enter(struct queue *q, struct fair_item *item, enum lane lane)
 {
 	struct batch *batch = batch_of(item);
-	enum lane lane = batch->careful                         ? LANE_CAREFUL
-			 : is_quiet(q, batch->charges[0].share) ? LANE_QUIET
-								: LANE_FAST;
 
+	if (batch->careful)
+		lane = LANE_CAREFUL;
 	item->cost = batch_bytes(batch);
 	q->waiting_bytes += item->cost;
 	if (lane == LANE_QUIET) {
@@ -218,6 +231,7 @@ static void hold_suspects(struct queue *q, struct submission *owner)
 void queue_take(struct queue *q, struct submission *owner)
 {
 	struct shares_limits l = limits(q);
+	enum lane lane = stage_is_quiet(q) ? LANE_QUIET : LANE_FAST;
 
 	if (q->refusal.by != LIMIT_NONE) {
 		submission_refuse(owner, q->refusal);
@@ -227,7 +241,7 @@ void queue_take(struct queue *q, struct submission *owner)
 	hold_suspects(q, owner);
 	for (struct fair_item *item = q->stage, *next; item != NULL; item = next) {
 		next = item->next;
-		enter(q, item);
+		enter(q, item, lane);
 	}
 	shares_take(&q->shares, &l);
 	clear_stage(q);
@@ -385,7 +399,7 @@ static void release_held(struct queue *q)
 				batch_settle_failed(batch_of(item));
 				give_back(q, batch_of(item));
 			} else {
-				enter(q, item);
+				enter(q, item, LANE_CAREFUL);
 			}
 		}
 		free(h);

@@ -73,6 +73,18 @@ static bool is_blank(const struct share *one, const struct shares_limits *l)
 	return one->held.events == 0 && !one->on_stage && (l->rate <= 0 || one->tokens >= l->burst);
 }
 
+/* Takes it out of its bucket: `at` points to it there. */
+static void share_free(struct shares *s, struct share **at)
+{
+	struct share *one = *at;
+
+	*at = one->next;
+	if (s->loudest == one)
+		s->loudest = NULL;
+	free(one);
+	s->n--;
+}
+
 /* The tenants with a full bucket are forgotten when they are met on the way to another. */
 struct share *shares_stage(struct shares *s, struct slice tenant_id, const struct shares_limits *l,
 			   int64_t now_us)
@@ -84,13 +96,10 @@ struct share *shares_stage(struct shares *s, struct slice tenant_id, const struc
 	       !(one->hash == hash &&
 		 slice_eq(tenant_id, (struct slice){one->key, one->key_len}))) {
 		refill(one, l, now_us);
-		if (is_blank(one, l)) {
-			*at = one->next;
-			free(one);
-			s->n--;
-		} else {
+		if (is_blank(one, l))
+			share_free(s, at);
+		else
 			at = &one->next;
-		}
 	}
 	if (one == NULL)
 		one = share_new(s, tenant_id, hash, l->burst, now_us);
@@ -151,9 +160,7 @@ static void forget_if_blank(struct shares *s, struct share *one, const struct sh
 		return;
 	while (*at != one)
 		at = &(*at)->next;
-	*at = one->next;
-	free(one);
-	s->n--;
+	share_free(s, at);
 }
 
 void shares_take(struct shares *s, const struct shares_limits *l)
@@ -171,6 +178,8 @@ void shares_take(struct shares *s, const struct shares_limits *l)
 		if (l->rate > 0)
 			one->tokens -= (double)use.events;
 		one->staged = (struct share_use){0, 0};
+		if (s->loudest == NULL || one->held.bytes > s->loudest->held.bytes)
+			s->loudest = one;
 	}
 }
 

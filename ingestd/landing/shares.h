@@ -42,7 +42,8 @@ struct shares {
 	struct share **buckets;
 	size_t nbuckets, n;
 	struct share_use held;
-	size_t holders; /* tenants that hold something */
+	size_t holders;        /* tenants that hold something */
+	struct share *loudest; /* nobody is known to hold more bytes; NULL: not known */
 	struct share *stage;
 };
 

@@ -25,10 +25,20 @@ def program(name):
     return os.path.join(PROGRAMS, name)
 
 
+WAL_FILES = 64  # of 16 MiB
+
+
 def new_stack(*args):
+    """A stack with the write-ahead log of a server that has been running: Postgres makes a file of it in some
+    10 ms, in which every commit waits, and uses it again after a checkpoint."""
     stack = Stack("bench", directory=os.path.join(WORK, "stack"))
     stack.tool("down", "--wipe", check=None)
-    return stack.up(*args)
+    stack.up(*args)
+    for _ in range(WAL_FILES):
+        stack.query("select pg_logical_emit_message(true, 'bench', 'used')")
+        stack.query("select pg_switch_wal()")
+    stack.query("checkpoint")
+    return stack
 
 
 def close(stack):

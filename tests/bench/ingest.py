@@ -125,6 +125,7 @@ def push_rounds(table, stack, hello, marked, connections):
                 token=stack.env["INGESTD_TOKEN"], events=marked)
     before = landed(stack)
     for _ in range(cx.ROUNDS):
+        stack.psql("checkpoint")  # frees the log for the next round, see new_stack
         baseline.run()
         commits.append(pgbench(stack, "insert into public.bench_one values (1);", cx.WORK)[98])
         push.run(ulid_time=cx.ulid_time())
@@ -153,6 +154,7 @@ def bench_fair(table, events):
                 zip(tenants, (4, 8), (0.0, 1.0), (1, 100))))
         alone, beside = [], []
         for _ in range(cx.ROUNDS):
+            stack.psql("checkpoint")
             quiet.run(ulid_time=cx.ulid_time())
             alone.append(quiet.results[-1]["p99"])
             flood.start(ulid_time=cx.ulid_time())

@@ -84,7 +84,8 @@ def strike(stack, load, name, rng):
     """One kill; how many events were in flight and got no acknowledgement because of it."""
     before = load.acknowledged
     wait_until(lambda: load.check() or load.acknowledged > before, timeout=120, interval=0.001)
-    time.sleep(rng.uniform(0, LONGEST))  # the random instant
+    time.sleep(rng.uniform(0, LONGEST))  # the random instant; where nothing is under way, soon after it
+    wait_until(lambda: load.check() or load.in_flight(), timeout=120, interval=0.001)
     deliveries = load.in_flight()
     KILLS[name](stack)
     stack.up()

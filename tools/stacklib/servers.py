@@ -25,7 +25,7 @@ DATABASE = "analytics"
 DURABLE = {"recovery_init_sync_method": "syncfs"}
 POSTGRES_PROFILES = {
     "demo": {"shared_buffers": "256MB", "max_wal_size": "4GB", "checkpoint_timeout": "15min", **DURABLE},
-    "bench": {"shared_buffers": "1GB", "max_wal_size": "12GB", "checkpoint_timeout": "30min", **DURABLE},
+    "bench": {"shared_buffers": "1GB", "max_wal_size": "12GB", "min_wal_size": "1GB", "checkpoint_timeout": "30min", **DURABLE},
     "test": {"shared_buffers": "64MB", "max_wal_size": "1GB", "fsync": "off",
              "full_page_writes": "off", "synchronous_commit": "off"},
 }
