@@ -283,6 +283,51 @@ START_TEST(test_read_ahead)
 }
 END_TEST
 
+/* How many have their answer since it was asked last. */
+static size_t newly_answered(struct peer *peers, size_t n)
+{
+	size_t answered = 0;
+
+	for (size_t i = 0; i < n; i++)
+		answered += peer_answered(&peers[i]);
+	return answered;
+}
+
+/* Large requests that are whole at the same time have a turn of the loop each; a client that leaves
+ * before its own is forgotten. */
+START_TEST(test_large_bodies_take_turns)
+{
+	const struct linger hard = {1, 0};
+	struct peer peers[6], *last = &peers[ARRAY_SIZE(peers) - 1];
+	struct strbuf request = STRBUF_INIT;
+	size_t answered = 0, most = 0, now;
+
+	strbuf_appendf(&request,
+		       "POST /big HTTP/1.1\r\n" HOST "Content-Length: 20000\r\n\r\n%020000d", 0);
+	for (size_t i = 0; i < ARRAY_SIZE(peers); i++)
+		peers[i] = peer_open();
+	loop_for(web_base, 20);
+	for (size_t i = 0; i < ARRAY_SIZE(peers); i++)
+		peer_send(&peers[i], strbuf_cstr(&request));
+	while (answered < ARRAY_SIZE(peers) - 1) {
+		(void)event_base_loop(web_base, EVLOOP_ONCE);
+		now = newly_answered(peers, ARRAY_SIZE(peers) - 1);
+		most = now > most ? now : most;
+		if (answered == 0 && now > 0) {
+			(void)setsockopt(last->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+			peer_close(last);
+		}
+		answered += now;
+	}
+	ck_assert_uint_eq(most, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(peers) - 1; i++)
+		peer_close(&peers[i]);
+	loop_for(web_base, 20);
+	ck_assert_uint_eq(httpd_open_requests(web_server), 0);
+	strbuf_clear(&request);
+}
+END_TEST
+
 /* A large answer to a client that reads slowly arrives whole. */
 START_TEST(test_large_answer)
 {
@@ -413,6 +458,7 @@ int main(void)
 	tcase_add_test(tc, test_half_closed);
 	tcase_add_test(tc, test_out_of_descriptors);
 	tcase_add_test(tc, test_read_ahead);
+	tcase_add_test(tc, test_large_bodies_take_turns);
 	tcase_add_test(tc, test_large_answer);
 	tcase_add_test(tc, test_drain);
 	tcase_add_test(tc, test_drain_idle);
