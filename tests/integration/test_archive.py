@@ -72,11 +72,11 @@ def waiting(etl):
 
 
 def test_killed_it_goes_on(etl, command, folder):
-    tenant, file = ident("tnt", "archive", "killed"), str(folder / "long.ndjson")
-    (folder / "long.ndjson").write_bytes(lines(captured(tenant, n, note="x" * 100_000) for n in range(80)))
+    tenant, file, many = ident("tnt", "archive", "killed"), str(folder / "long.ndjson"), 300  # fifteen pieces
+    (folder / "long.ndjson").write_bytes(lines(captured(tenant, n, note="x" * 100_000) for n in range(many)))
     noted = "select offset_bytes from analytics_run.archive_file where file = $1"
     with subprocess.Popen([*command, file], stdout=subprocess.DEVNULL) as load:
-        wait_until(lambda: etl.query(noted, file))
+        wait_until(lambda: etl.query(noted, file), interval=0.001)
         etl.query("begin; lock table analytics_run.archive_file in exclusive mode")
         try:
             wait_until(lambda: waiting(etl))  # a piece has landed and cannot be noted
@@ -85,8 +85,8 @@ def test_killed_it_goes_on(etl, command, folder):
         finally:
             etl.query("rollback")
     counts = backfill(etl, command, file)
-    assert 0 < counts["accepted"] < 80 and 0 < counts["duplicates"] and counts["accepted"] + counts["duplicates"] < 80
-    assert facts(etl, tenant)[:2] == ["80", str(sum(range(80)))]
+    assert 0 < counts["accepted"] < many and 0 < counts["duplicates"] and counts["accepted"] + counts["duplicates"] < many
+    assert facts(etl, tenant)[:2] == [str(many), str(sum(range(many)))]
 
 
 @pytest.mark.parametrize("words, code, says", (
