@@ -174,13 +174,14 @@ def test_killed_amid_a_build_while_events_land(etl):
     drain(etl)
     rows = etl.value("select count(*) from analytics_curated.fact_reservation where tenant_id = $1", tenant)
     job = ask(etl, "fact_reservation", killed="yes")
-    small = {"unit_events": 5, "job_lease": "1s"}
+    small = {"unit_events": 5}
     with contextlib.ExitStack() as readers:
         # a tenant without a signed scope sees the tables that have no property
         mine = readers.enter_context(reading(login(etl, tenant), "select count(*) from tenant_views.dim_tenant"))
         all_mine = readers.enter_context(reading(etl.env["DATABASE_URL"], "select count(*) from analytics_curated.fact_reservation"
                                                                           f" where tenant_id = '{tenant}'"))
-        with etl.etld(**small) as victim:
+        # a lease that a stall of the machine does not end before the kill does
+        with etl.etld(**small, job_lease="5s") as victim:
             wait_until(lambda: int(etl.value("select coalesce(sum(rows_in), 0) from analytics_run.job where job_id = $1", job)) > 10)
             victim.process.kill()
         assert int(etl.value("select touches_left from analytics_run.job where job_id = $1", job)) > 0
