@@ -22,7 +22,7 @@ endif
 DEPS_BUILD := gcc make pkg-config mawk libevent-dev libpq-dev libhiredis-dev libcurl4-openssl-dev \
 	libcjson-dev libzmq3-dev libssl-dev libpg-query-dev zlib1g-dev
 DEPS_RUN   := postgresql-15 postgresql-client-15 redis-server openssl curl
-DEPS_TEST  := check python3 python3-pytest python3-pytest-xdist python3-zmq python3-jwcrypto python3-jwt jose
+DEPS_TEST  := check python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-zmq python3-jwcrypto python3-jwt jose
 DEPS_BENCH := wrk
 DEPS_LINT  := clang-14 clang-format-14 clang-tidy-14 cppcheck shellcheck
 DEPS       := $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)

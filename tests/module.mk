@@ -36,7 +36,7 @@ unit: $(UNIT_BINS) ## unit tests
 	@$(MAKE) --no-print-directory -j$(JOBS) --output-sync=target $(UNIT_RUNS)
 
 integration: all $(TEST_PROGS) ## integration tests on a private Postgres and Redis
-	@MODE=$(MODE) $(PYTHON) -m pytest -q --maxfail 5 -n $(PYTEST_JOBS) --dist loadfile \
+	@MODE=$(MODE) $(PYTHON) -m pytest -q --maxfail 5 --timeout 600 -n $(PYTEST_JOBS) --dist loadfile \
 		-p no:cacheprovider tests/integration
 
 test: deps ## everything that must pass: unit, then integration
