@@ -1,6 +1,8 @@
 /* The order of work; see agenda.h. */
 #include "etld/stream/agenda.h"
 
+#include <stdio.h>
+
 #include "common/base/backoff.h"
 #include "common/base/xalloc.h"
 
@@ -241,6 +243,18 @@ static bool next_shard(struct task t, struct task *one)
 	*one = t;
 	one->shards = left & -left;
 	return left != 0;
+}
+
+const char *task_shards(struct task t, char out[TASK_SHARDS_LEN])
+{
+	struct task one = {.shards = 0};
+	size_t len = 0;
+
+	out[0] = '\0';
+	while (next_shard(t, &one))
+		len += (size_t)snprintf(out + len, TASK_SHARDS_LEN - len, "%s%d",
+					len == 0 ? "" : ",", __builtin_ctzll(one.shards));
+	return out;
 }
 
 static int64_t rest(struct history *h, enum rest_reason why, int64_t now_ms, uint32_t random)

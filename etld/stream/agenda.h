@@ -30,6 +30,10 @@ struct task {
 			*/
 };
 
+/* Their numbers with commas, for people; returns `out`. */
+#define TASK_SHARDS_LEN (3 * TASK_SHARDS)
+const char *task_shards(struct task t, char out[TASK_SHARDS_LEN]);
+
 enum rest_reason {
 	REST_TAKEN,  /* by another process: it will be done soon */
 	REST_FAILED, /* may well fail again */

@@ -106,14 +106,16 @@ static const char *const outcome_names[] = {
 
 static void log_report(const struct unit_report *r)
 {
+	char shards[TASK_SHARDS_LEN];
+
 	if (r->outcome == UNIT_RETRY || r->outcome == UNIT_LOST)
 		log_error("unit failed", LOG_S("consumer", r->task.consumer->name),
-			  LOG_I("shards", (int64_t)r->task.shards),
+			  LOG_S("shards", task_shards(r->task, shards)),
 			  LOG_S("outcome", outcome_names[r->outcome]), LOG_S("error", r->err->msg),
 			  LOG_S("sqlstate", r->err->sqlstate));
 	else if (r->outcome == UNIT_DONE)
 		log_debug("unit applied", LOG_S("consumer", r->task.consumer->name),
-			  LOG_I("shards", (int64_t)r->task.shards), LOG_I("events", r->events),
+			  LOG_S("shards", task_shards(r->task, shards)), LOG_I("events", r->events),
 			  LOG_I("keys", r->keys), LOG_I("rejected", r->rejected),
 			  LOG_I("failed_keys", r->failed_keys), LOG_I("upserted", r->upserted),
 			  LOG_I("deleted", r->deleted), LOG_I("us", r->elapsed_us));

@@ -248,11 +248,13 @@ static void on_narrowed(void *arg, const struct pgresult *r, const struct err *e
 static void step_narrow(struct unit *u)
 {
 	struct range top = u->ranges[--u->nranges];
+	char shards[TASK_SHARDS_LEN];
 
 	ADD0(u, SQL_etld_rollback_to);
 	if (top.lo == top.hi) {
 		log_error("key set aside", LOG_S("consumer", u->consumer->name),
-			  LOG_I("shards", (int64_t)u->task.shards), LOG_S("error", u->err.msg));
+			  LOG_S("shards", task_shards(u->task, shards)),
+			  LOG_S("error", u->err.msg));
 		ADD(u, SQL_etld_fail_key, u->consumer->name, u->tenants, u->keys,
 		    text_of(u, top.lo), u->err.msg);
 		u->report.failed_keys++;

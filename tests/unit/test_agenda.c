@@ -266,6 +266,20 @@ START_TEST(what_failed_goes_alone)
 }
 END_TEST
 
+START_TEST(shards_are_told_by_number)
+{
+	char text[TASK_SHARDS_LEN];
+
+	ck_assert_str_eq(task_shards((struct task){.shards = 0}, text), "");
+	ck_assert_str_eq(task_shards(stream("payment", 0), text), "0");
+	ck_assert_str_eq(task_shards((struct task){.shards = 1 | 1 << 9 | UINT64_C(1) << 63}, text),
+			 "0,9,63");
+	(void)task_shards((struct task){.shards = UINT64_MAX}, text);
+	ck_assert_uint_lt(strlen(text), TASK_SHARDS_LEN);
+	ck_assert_str_eq(text + strlen(text) - 6, ",62,63");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("agenda");
@@ -283,6 +297,7 @@ int main(void)
 	tcase_add_test(tc, what_failed_rests_longer_each_time);
 	tcase_add_test(tc, small_tasks_go_together);
 	tcase_add_test(tc, what_failed_goes_alone);
+	tcase_add_test(tc, shards_are_told_by_number);
 	suite_add_tcase(s, tc);
 	return unit_main(s);
 }
