@@ -11,8 +11,7 @@ with mark as (
        for update skip locked
 ), taken as (
     delete from analytics_run.profile_dirty m
-     using mark
-     where m.ctid = mark.ctid
+     where m.ctid = any (array(select mark.ctid from mark))
     returning m.tenant_id, m.day
 ), cell as materialized (
     select distinct t.tenant_id, t.day
