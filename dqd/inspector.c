@@ -26,7 +26,8 @@ struct inspector {
 	bool busy, soon, stopped;
 	bool everything; /* this round looks at every tenant */
 	int64_t last_round_ms, last_check_ms, last_schedule_ms, last_full_ms;
-	char since_s[24]; /* $1 of due_tenants: seconds to look back */
+	int64_t rest_until_ms; /* no round begins before */
+	char since_s[24];      /* $1 of due_tenants: seconds to look back */
 	const char *params[2];
 	char *after; /* last tenant evaluated of this round */
 	struct evaluate_report total;
@@ -38,8 +39,21 @@ struct inspector {
 
 static void next_tenants(struct inspector *i);
 
+/* What changes all the time would be counted all the time, at the cost of who changes it. The rest
+ * ends with the check_interval, since a round may have waited more than it worked. */
+static void rest(struct inspector *i)
+{
+	int64_t now = clock_mono_ms();
+	int64_t ms = (now - i->last_round_ms) * (100 - i->conf->round_share) / i->conf->round_share;
+
+	if (ms > i->conf->check_interval)
+		ms = i->conf->check_interval;
+	i->rest_until_ms = now + ms;
+}
+
 static void end_round(struct inspector *i, const struct err *e)
 {
+	rest(i);
 	i->busy = false;
 	free(i->after);
 	i->after = NULL;
@@ -136,11 +150,12 @@ static void start_round(struct inspector *i)
 static void on_timer(void *arg)
 {
 	struct inspector *i = arg;
+	int64_t left = i->rest_until_ms - clock_mono_ms();
 
 	OBJ_CHECK(i, INSPECTOR_MAGIC);
-	i->soon = false;
-	daemon_timer_arm(i->timer, i->conf->poll_interval);
-	if (!i->busy && !i->stopped)
+	i->soon = left > 0;
+	daemon_timer_arm(i->timer, left > 0 ? left : i->conf->poll_interval);
+	if (!i->busy && !i->stopped && left <= 0)
 		start_round(i);
 }
 

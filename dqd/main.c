@@ -12,10 +12,12 @@
 #include "dqd/dqd.h"
 #include "sql_gen.h"
 
-/* No lock_timeout: each statement has its own limit, a full pass waits for whoever is counting. */
+/* No lock_timeout: each statement has its own limit, a full pass waits for whoever is counting.
+ * Plans for the moment: the list of what is dirty is empty now and long the next time, and a plan
+ * made while it was empty compares all of it with all of it. */
 #define SERVER_SETTINGS                                                         \
 	"-c search_path=pg_catalog -c idle_in_transaction_session_timeout=60s " \
-	"-c client_min_messages=warning -c jit=off"
+	"-c client_min_messages=warning -c jit=off -c plan_cache_mode=force_custom_plan"
 
 static void on_warehouse_state(void *arg, bool up, const char *reason)
 {

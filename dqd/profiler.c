@@ -34,8 +34,9 @@ static const struct table {
 struct profiler {
 	unsigned magic;
 	struct pgpool *pool;
-	char cells_max[24];
-	size_t next; /* table */
+	int64_t cells_max;
+	char cells_text[24]; /* the same */
+	size_t next;         /* table */
 	profiler_fn fn;
 	void *arg;
 	bool busy;
@@ -62,14 +63,14 @@ static void on_counted(void *arg, const struct pgresult *r, const struct err *e)
 	}
 	taken = pgresult_i64(r, 1, 0, 0);
 	metric_add(p->cells, taken);
-	if (taken == 0)
+	if (taken < p->cells_max) /* what came meanwhile is for the next round */
 		p->next++;
 	count_next(p);
 }
 
 static void count_next(struct profiler *p)
 {
-	const char *cells_max = p->cells_max;
+	const char *cells_max = p->cells_text;
 	const struct table *t;
 
 	if (p->next == ARRAY_SIZE(tables)) {
@@ -122,7 +123,8 @@ struct profiler *profiler_new(struct pgpool *warehouse, int64_t cells_max)
 
 	p->magic = PROFILER_MAGIC;
 	p->pool = warehouse;
-	(void)snprintf(p->cells_max, sizeof(p->cells_max), "%lld", (long long)cells_max);
+	p->cells_max = cells_max;
+	(void)snprintf(p->cells_text, sizeof(p->cells_text), "%lld", (long long)cells_max);
 	p->cells = metrics_counter("dq_profile_cells_total", "Profile cells counted again");
 	return p;
 }
