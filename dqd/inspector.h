@@ -1,7 +1,8 @@
 /*
  * Decides when what is looked at: dirty profile cells at once, then the tenants whose tables
  * changed (at most every check_interval), every tenant every schedule_interval, and every profile
- * again every full_interval. A hint of etld's only shortens the wait.
+ * again every full_interval. A hint of etld's only shortens the wait; a round that took long is
+ * followed by a rest (round_share), which no hint shortens.
  */
 #ifndef DQD_INSPECTOR_H
 #define DQD_INSPECTOR_H

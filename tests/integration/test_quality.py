@@ -9,6 +9,7 @@ import pytest
 
 import pgcluster
 import reference
+from etlstack import counter
 from harness import BIN, PATIENCE, another_queryd, http_request, run, wait_until
 from instance import Instance
 
@@ -398,9 +399,7 @@ def test_after_each_refresh(checked):
     wait_until(lambda: state(checked, "fact_reservation", "row_count_drift") == "pass")
 
 
-def rounds(dqd):
-    text = dqd.http("GET", "/metrics").body.decode()
-    return sum(float(line.split()[1]) for line in text.splitlines() if line.startswith("dq_rounds_total"))
+ROUNDS = "dq_rounds_total"
 
 
 @pytest.mark.parametrize("share, rests", [(100, False), (10, True)])
@@ -408,16 +407,16 @@ def test_a_round_that_took_long_is_followed_by_a_rest(checked, share, rests):
     """Who changes what is counted is not slowed down by a count that never ends."""
     with Instance(checked, "dqd", poll_interval="100ms", check_interval="1h", round_share=share) as dqd:
         with pgcluster.Conn(checked.env["DATABASE_URL"]) as other:
-            wait_until(lambda: rounds(dqd) >= 1)
+            wait_until(lambda: counter(dqd, ROUNDS) >= 1)
             other.query("begin")
             other.statement("warehouse/postgres/dqd/lock_counting.sql", "fact_reservation")
             wait_until(waits(checked, "%pg_advisory_xact_lock(7203%", 2))  # the stack's own, and this one
             time.sleep(1)
-            ended = rounds(dqd) + 1
+            ended = counter(dqd, ROUNDS) + 1
             other.query("commit")
-        wait_until(lambda: rounds(dqd) >= ended)
+        wait_until(lambda: counter(dqd, ROUNDS) >= ended)
         time.sleep(1)
-        assert (rounds(dqd) == ended) is rests
+        assert (counter(dqd, ROUNDS) == ended) is rests
 
 
 # ---- schema drift: of all tenants together, so for nobody but the platform
