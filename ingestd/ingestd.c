@@ -9,6 +9,7 @@ static void on_warehouse_state(void *arg, bool up, const char *reason)
 {
 	struct ingestd *st = arg;
 
+	zdoor_look(st->zdoor); /* before anybody hears of it */
 	daemon_condition(st->daemon, "warehouse connection", up, reason);
 	if (up && st->batcher != NULL)
 		batcher_kick(st->batcher);

@@ -257,6 +257,12 @@ void zdoor_free(struct zdoor *z)
 	free(z);
 }
 
+void zdoor_look(struct zdoor *z)
+{
+	if (z != NULL)
+		try_reading(z);
+}
+
 void zdoor_drain(struct zdoor *z, void (*on_idle)(void *arg), void *arg)
 {
 	if (z == NULL) {

@@ -26,6 +26,8 @@ int zdoor_open(struct daemon *d, const struct ingestd_config *conf, struct intak
 	       struct zdoor **ret, struct err *e) MUST_CHECK;
 /* After the last open message was settled; NULL is fine, here and below. */
 void zdoor_free(struct zdoor *z);
+/* The warehouse went away or came back: looks at once whether to read, not at the next try. */
+void zdoor_look(struct zdoor *z);
 /* Reads no more; on_idle once when all that was read is answered, maybe at once. */
 void zdoor_drain(struct zdoor *z, void (*on_idle)(void *arg), void *arg);
 

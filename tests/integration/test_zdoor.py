@@ -173,7 +173,7 @@ def test_without_postgres(stack, tenant, context):
             stack.kill("postgres", signal.SIGQUIT)
             told = json.loads(dealer.recv_multipart()[-1])
             assert (told["status"], told["code"]) == (503, "MELMASTOON.GENERAL.UNAVAILABLE")
-        wait_until(lambda: stack.http("GET", "ingestd", "/ready").status == 503)  # what it reads before is answered 503 too
+        wait_until(lambda: stack.http("GET", "ingestd", "/ready").status == 503)  # from then on it reads nothing
         for body in bodies:
             dealer.send_multipart([b"", body])
         stack.up()
