@@ -24,6 +24,8 @@
 #define IDS_SPARE     64   /* below: refuse at the door */
 /* that wait: another connection lands them meanwhile */
 #define PARALLEL_BYTES   ((size_t)512 << 10)
+#define GROUP_BYTES      ((size_t)16 << 10) /* a commit costs as much as some 20 events */
+#define GROUP_PART       4
 #define PATIENCE_MS      20
 #define TRIM_BYTES       ((size_t)32 << 20) /* landed: the heap has grown */
 #define TRIM_PAD         ((size_t)4 << 20)
@@ -283,8 +285,18 @@ static void on_conn(void *arg, struct pgconn *c, const struct err *e)
 	landing_start(c, batch, b->options.conf->land_timeout, on_landed, b);
 }
 
+/* Worth a commit of its own beside those under way: large by itself, or a quarter of all that is
+ * not settled. Senders that wait for an answer would else all wait for one commit, and the
+ * processors with them. */
+static bool is_group(const struct queue *q)
+{
+	return q->waiting_bytes >= PARALLEL_BYTES ||
+	       (q->waiting_bytes >= GROUP_BYTES &&
+		q->waiting_bytes >= q->shares.held.bytes / GROUP_PART);
+}
+
 /* One connection after the other makes larger groups of small events, and so more of them a second;
- * a further one is for what is large by itself, and for when the others are stuck. While quiet
+ * a further one is for what is a group already, and for when the others are stuck. While quiet
  * tenants are about, one connection is left to them. */
 static bool is_due(struct batcher *b)
 {
@@ -293,7 +305,7 @@ static bool is_due(struct batcher *b)
 
 	if (landing > 0 && landing >= most - queue_has_quiet(&b->queue))
 		return false;
-	if (landing == 0 || b->queue.again != NULL || b->queue.waiting_bytes >= PARALLEL_BYTES ||
+	if (landing == 0 || b->queue.again != NULL || is_group(&b->queue) ||
 	    clock_mono_us() - b->began_us >= PATIENCE_MS * 1000)
 		return true;
 	if (b->queue.waiting_bytes > 0)
