@@ -14,7 +14,7 @@
  * plan_for_many).
  *
  * Each step sends one pipeline and its on_* function chooses the next: a unit is as many round
- * trips. The lock goes with the take, which reads nothing while another worker has it. Arrays
+ * trips. The locks go with the take, which reads only the shards that it has. Arrays
  * travel from statement to statement as literals; the unit's arena owns everything that outlives a
  * result.
  */
@@ -32,8 +32,9 @@
 
 #define UNIT_MAGIC        OBJ_MAGIC('u')
 #define UNIT_RANGES_MAX   64 /* halving 2^32 keys needs 33 */
-#define UNIT_PIPELINE_MAX (16 + 3 * TASK_SHARDS)
+#define UNIT_PIPELINE_MAX 24
 #define UNIT_PORTION_KEYS 1000     /* some 100 ms: what an event of the shard may have to wait */
+#define LOCKED            1        /* place in the take of the shards that it has */
 #define UNIT_FEW          TASK_FEW /* events or keys that plans made once are good for */
 #define UNIT_GROWTH       1000     /* events after which tables may have outgrown such plans */
 
@@ -46,7 +47,6 @@ struct unit {
 	struct pgconn *conn;
 	struct task task;
 	const struct consumer *consumer; /* task.consumer */
-	size_t nshards;                  /* of the task */
 	struct unit_options options;
 	unit_fn fn;
 	void *arg;
@@ -403,6 +403,22 @@ static void step_key(struct unit *u, const char *keyless)
 	send(u, on_keyed);
 }
 
+/* Results `at` and the next: single keys with has_beside, and deltas. */
+static void read_stream(struct unit *u, const struct pgresult *r)
+{
+	size_t deltas = u->at + 1;
+
+	u->tenants = keep(u, r, u->at, 0, 0);
+	u->keys = keep(u, r, u->at, 0, 1);
+	u->beside = pgresult_bool(r, u->at, 0, 2);
+	u->batches = keep(u, r, deltas, 0, 0);
+	u->batch_tenants = keep(u, r, deltas, 0, 1);
+	u->landed = keep(u, r, deltas, 0, 2);
+	u->report.events = pgresult_i64(r, deltas, 0, 3);
+	u->key_lo = keep(u, r, deltas, 0, 4);
+	u->key_hi = keep(u, r, deltas, 0, 5);
+}
+
 /* The touched keys of a portion. */
 static void read_portion(struct unit *u, const struct pgresult *r)
 {
@@ -415,59 +431,12 @@ static void read_portion(struct unit *u, const struct pgresult *r)
 	u->live = !pgresult_bool(r, u->at, 0, 5);
 }
 
-/* Result `keys` is a shard's touched keys, the next its deltas. */
-static void read_shard(struct unit *u, const struct pgresult *r, size_t keys)
-{
-	size_t deltas = keys + 1;
-	const char *lo, *hi;
-
-	u->tenants = pgarray_join(u->arena, u->tenants, keep(u, r, keys, 0, 0));
-	u->keys = pgarray_join(u->arena, u->keys, keep(u, r, keys, 0, 1));
-	u->beside |= pgresult_bool(r, keys, 0, 2);
-	if (pgresult_text(r, deltas, 0, 0) == NULL)
-		return;
-	u->batches = pgarray_join(u->arena, u->batches, keep(u, r, deltas, 0, 0));
-	u->batch_tenants = pgarray_join(u->arena, u->batch_tenants, keep(u, r, deltas, 0, 1));
-	u->landed = pgarray_join(u->arena, u->landed, keep(u, r, deltas, 0, 2));
-	u->report.events += pgresult_i64(r, deltas, 0, 3);
-	lo = keep(u, r, deltas, 0, 4);
-	hi = keep(u, r, deltas, 0, 5);
-	if (u->key_lo == NULL || strcmp(lo, u->key_lo) < 0) /* the order of collation "C" */
-		u->key_lo = lo;
-	if (u->key_hi == NULL || strcmp(hi, u->key_hi) > 0)
-		u->key_hi = hi;
-}
-
-static bool took_from(const struct unit *u, const struct pgresult *r, size_t i)
-{
-	size_t keys = u->at + 2 * i;
-
-	return pgresult_text(r, keys, 0, 0) != NULL || pgresult_text(r, keys + 1, 0, 0) != NULL;
-}
-
-/* How many shards' locks the unit has; 0 also when it took from one that it has not: that may not
- * be worked on. */
-static size_t shards_held(const struct unit *u, const struct pgresult *r)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < u->nshards; i++) {
-		if (pgresult_bool(r, 1 + i, 0, 0))
-			n++;
-		else if (!u->task.portions && took_from(u, r, i))
-			return 0;
-	}
-	return n;
-}
-
-/* The tenants of all shards that have no secret for pseudonyms yet. */
+/* Tenants of the deltas taken that have no secret for pseudonyms yet, and need one. */
 static const char *keyless_of(struct unit *u, const struct pgresult *r)
 {
-	const char *all = PGARRAY_EMPTY;
-
-	for (size_t i = 0; !u->task.portions && i < u->nshards; i++)
-		all = pgarray_join(u->arena, all, keep(u, r, u->at + 2 * i + 1, 0, 6));
-	return all;
+	if (u->task.portions || !u->consumer->pseudonyms)
+		return PGARRAY_EMPTY;
+	return keep(u, r, u->at + 1, 0, 6);
 }
 
 static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
@@ -478,61 +447,58 @@ static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
 	OBJ_CHECK(u, UNIT_MAGIC);
 	if (failed(u, e))
 		return;
-	if (shards_held(u, r) == 0) {
+	if (strcmp(pgresult_text(r, LOCKED, 0, 0), PGARRAY_EMPTY) == 0) {
 		roll_back(u, UNIT_TAKEN);
 		return;
 	}
 	keyless = keyless_of(u, r);
-	if (pgarray_count(keyless) > 0 && u->consumer->pseudonyms) {
+	if (pgarray_count(keyless) > 0) {
 		step_key(u, keyless);
 		return;
 	}
 	if (u->task.portions)
 		read_portion(u, r);
-	for (size_t i = 0; !u->task.portions && i < u->nshards; i++)
-		read_shard(u, r, u->at + 2 * i);
+	else
+		read_stream(u, r);
 	if (pgarray_count(u->batches) == 0 && pgarray_count(u->keys) == 0 && u->job_id == NULL)
 		step_leave(u);
 	else if (u->consumer->append == NULL)
 		step_close(u);
-	else if (u->key_lo != NULL) /* deltas were taken */
+	else if (pgarray_count(u->batches) > 0)
 		step_append(u);
 	else
 		start_rebuild(u);
 }
 
-/* Of several shards a little each: together what plans made once are good for. */
-static int64_t most_of_a_shard(const struct unit *u)
+/* Of several shards together no more than plans made once are good for. */
+static int64_t most_of(const struct unit *u)
 {
 	int64_t most = u->options.max_events;
 
 	if (u->task.portions && most > UNIT_PORTION_KEYS)
 		return UNIT_PORTION_KEYS;
-	if (u->nshards > 1 && most > UNIT_FEW / (int64_t)u->nshards)
-		return UNIT_FEW / (int64_t)u->nshards;
+	if (__builtin_popcountll(u->task.shards) > 1 && most > UNIT_FEW)
+		return UNIT_FEW;
 	return most;
 }
 
 static void step_take(struct unit *u)
 {
 	const char *name = u->consumer->name, *tenant = u->options.tenant_id;
-	const char *most = text_of(u, most_of_a_shard(u));
-	const char *shards[TASK_SHARDS];
-	size_t n = 0;
+	const char *most = text_of(u, most_of(u));
+	char shards[TASK_SHARDS_LEN];
 
-	for (uint64_t left = u->task.shards; left != 0; left &= left - 1)
-		shards[n++] = text_of(u, __builtin_ctzll(left));
 	ADD0(u, SQL_etld_begin);
-	for (size_t i = 0; i < n; i++)
-		ADD(u, SQL_etld_lock_unit, name, shards[i]);
+	ADD(u, SQL_etld_lock_unit, name,
+	    arena_printf(u->arena, "{%s}", task_shards(u->task, shards)));
 	if (u->few)
 		ADD0(u, SQL_etld_plan_for_few);
 	u->at = u->npipeline;
-	if (u->task.portions)
-		ADD(u, SQL_etld_take_portion, name, shards[0], most, tenant);
-	for (size_t i = 0; !u->task.portions && i < n; i++) {
-		ADD(u, SQL_etld_take_keys, name, shards[i], most, tenant);
-		ADD(u, SQL_etld_take_delta, name, shards[i], most, tenant);
+	if (u->task.portions) {
+		ADD(u, SQL_etld_take_portion, name, most, tenant);
+	} else {
+		ADD(u, SQL_etld_take_keys, name, most, tenant);
+		ADD(u, SQL_etld_take_delta, name, most, tenant);
 	}
 	send(u, on_taken);
 }
@@ -547,7 +513,6 @@ struct unit *unit_start(struct pgconn *c, struct task task, const struct unit_op
 	u->conn = c;
 	u->consumer = consumer;
 	u->task = task;
-	u->nshards = (size_t)__builtin_popcountll(task.shards);
 	u->options = *o;
 	u->fn = fn;
 	u->arg = arg;

@@ -273,8 +273,8 @@ def test_a_touched_property_is_worked_off_in_portions(big_world):
     shard = int(world.value("select analytics_run.shard_of($1)", small))
     taken = []
     for _ in range(4):
-        world.etld.query("begin")
-        tenants, keys, *_ = world.etld.statement(wh.ETLD + "take_portion.sql", "reservation", shard, 80, None)[0]
+        assert wh.begin_unit(world.etld, "reservation", shard) == [shard]
+        tenants, keys, *_ = world.etld.statement(wh.ETLD + "take_portion.sql", "reservation", 80, None)[0]
         world.etld.query("commit")
         taken.append(keys.strip("{}").split(",") if keys else [])
     assert [len(t) for t in taken] == [80, 80, 40, 0] and len(set(sum(taken, []))) == 200

@@ -94,18 +94,64 @@ def test_ids_that_are_no_ulid_land_and_a_missing_month_does_not(world):
 
 # ---- taking turns
 
+def in_shard(world, shard, count):
+    """Tenants of that shard."""
+    return [t for t in (ident("tnt", n) for n in range(400))
+            if world.value("select analytics_run.shard_of($1)", t) == str(shard)][:count]
+
+
+def cancelled(tenant, n):
+    return event("reservation.cancelled", "2024-01-01T00:00", {"reservationId": str(n)}, tenant, n)
+
+
+def take(conn, most):
+    """(tenants, events) of the deltas that a unit gets."""
+    _, tenants, _, events, *_ = conn.statement(wh.ETLD + "take_delta.sql", "reservation", most, None)[0]
+    return set(tenants.strip("{}").split(",")) if tenants else set(), int(events)
+
+
 def test_take_is_fair_and_bounded(world):
-    tenants = [t for t in (ident("tnt", n) for n in range(400)) if world.value("select analytics_run.shard_of($1)", t) == "3"][:3]
-    wh.land(world.ingestd, [event("reservation.cancelled", "2024-01-01T00:00", {"reservationId": str(n)}, tenants[0], n) for n in range(100)], 10)
-    wh.land(world.ingestd, [event("reservation.cancelled", "2024-01-01T00:00", {"reservationId": str(n)}, t, n) for t in tenants[1:] for n in range(10)], 10)
-    world.etld.query("begin")
-    batches, took, _, events, *_ = world.etld.statement(wh.ETLD + "take_delta.sql", "reservation", 3, 40, None)[0]
-    assert events == "40" and set(tenants) == set(took.strip("{}").split(","))
-    assert world.etld.statement(wh.ETLD + "take_delta.sql", "reservation", 3, 1, None)[0][3] == "10"  # one delta, however large
-    assert world.etld.statement(wh.ETLD + "take_delta.sql", "reservation", 4, 40, None)[0][0] is None
+    tenants = in_shard(world, 3, 3)
+    wh.land(world.ingestd, [cancelled(tenants[0], n) for n in range(100)], 10)
+    wh.land(world.ingestd, [cancelled(t, n) for t in tenants[1:] for n in range(10)], 10)
+    assert wh.begin_unit(world.etld, "reservation", 3) == [3]
+    assert take(world.etld, 40) == (set(tenants), 40)
+    assert take(world.etld, 1)[1] == 10  # one delta, however large
+    world.etld.query("rollback")
+    assert wh.begin_unit(world.etld, "reservation", 4) == [4]
+    assert take(world.etld, 40) == (set(), 0)
     world.etld.query("rollback")
     assert world.value("select sum(events) from analytics_run.delta") == "120"
     assert wh.drain(world.etld) > 0 and world.value("select count(*) from analytics_run.delta") == "0"
+
+
+def test_take_is_fair_and_bounded_over_shards(world):
+    """Of several shards together as of one."""
+    much, little = in_shard(world, 3, 1) + in_shard(world, 5, 1)
+    wh.land(world.ingestd, [cancelled(much, n) for n in range(100)], 10)
+    wh.land(world.ingestd, [cancelled(little, n) for n in range(10)], 10)
+    assert wh.begin_unit(world.etld, "reservation", 3, 4, 5) == [3, 4, 5]
+    assert take(world.etld, 40) == ({much, little}, 40)
+    assert take(world.etld, 1000) == ({much}, 70)
+    world.etld.query("rollback")
+
+
+def test_a_unit_takes_from_shards_that_it_has(world):
+    """Another's are left alone, also when that one ends in between."""
+    mine, theirs = in_shard(world, 3, 1) + in_shard(world, 5, 1)
+    wh.land(world.ingestd, [cancelled(t, n) for t in (mine, theirs) for n in range(10)], 10)
+    world.etld.query("insert into analytics_run.touched (consumer, tenant_id, kind, key)"
+                     " select 'reservation', t, 'key', 'k' from unnest($1::text[]) t", "{" + mine + "," + theirs + "}")
+    other = world.connect("analytics_etld")
+    assert wh.begin_unit(other, "reservation", 5) == [5]
+    assert wh.begin_unit(world.etld, "reservation", 3, 5) == [3]
+    other.query("rollback")
+    assert take(world.etld, 40) == ({mine}, 10)
+    assert world.etld.statement(wh.ETLD + "take_keys.sql", "reservation", 10, None)[0][0] == "{" + mine + "}"
+    assert wh.begin_unit(other, "reservation", 3) == []
+    other.query("rollback")
+    world.etld.query("rollback")
+
 
 
 def test_what_was_taken_is_read_and_nothing_beside_it(world):

@@ -204,8 +204,8 @@ def test_a_failing_key_is_found_by_bisection(world):
     shard = int(world.value("select analytics_run.shard_of($1)", TENANT))
     run = {n: (lambda *p, n=n: world.etld.statement(f"{wh.ETLD}{n}.sql", *p)) for n in
            ("take_delta", "append_reservation", "rebuild_reservation", "fail_key", "clear_failed")}
-    world.etld.query("begin")
-    batches, tenants, _, _, lo, hi, _ = run["take_delta"]("reservation", shard, 100, None)[0]
+    assert wh.begin_unit(world.etld, "reservation", shard) == [shard]
+    batches, tenants, _, _, lo, hi, _ = run["take_delta"]("reservation", 100, None)[0]
     tenants, keys, *_ = run["append_reservation"](batches, tenants, lo, hi)[0]
     outcome = []
     for n in (1, 2):

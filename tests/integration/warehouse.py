@@ -115,26 +115,32 @@ def land_suspects(conn, events, dead=()):
     return [outcome for _, outcome in results[-2]]
 
 
+def begin_unit(conn, consumer, *shards):
+    """Its transaction, with the locks; which of the shards it has."""
+    conn.query("begin")
+    held = conn.statement(ETLD + "lock_unit.sql", consumer, "{" + ",".join(map(str, shards)) + "}")[0][0]
+    return [int(shard) for shard in held.strip("{}").split(",") if shard]
+
+
 def unit(conn, consumer, shard, max_events=10000, seed="seed", on_rebuild=None, portions=False):
     """One unit of work in one transaction; False when there was nothing to do or the shard is taken."""
     def run(name, *params):
         return conn.statement(f"{ETLD}{name}.sql", *params)
 
-    conn.query("begin")
-    if run("lock_unit", consumer, shard) != [["t"]]:
+    if not begin_unit(conn, consumer, shard):
         conn.query("rollback")
         return False
     batches = tenants = landed = None
     events = 0
     if not portions:
-        batches, tenants, landed, events, key_lo, key_hi, _ = run("take_delta", consumer, shard, max_events, None)[0]
+        batches, tenants, landed, events, key_lo, key_hi, _ = run("take_delta", consumer, max_events, None)[0]
     keyed = []
     if batches is not None and consumer != "none":
         run("ensure_guest_keys", tenants, seed)
         touched_tenants, keys, *_ = run(f"append_{consumer}", batches, tenants, key_lo, key_hi)[0]
         keyed.append((touched_tenants, keys))
     take = "take_portion" if portions else "take_keys"
-    touched = run(take, consumer, shard, max_events, None)[0][:2] if consumer != "none" else [None, None]
+    touched = run(take, consumer, max_events, None)[0][:2] if consumer != "none" else [None, None]
     if touched[0] is not None:
         keyed.append(touched)
     for key_tenants, keys in keyed:

@@ -1,34 +1,35 @@
--- Takes pending deltas of a shard of a consumer, oldest first and the tenants in turn: each tenant's
+-- Takes pending deltas of the shards that lock_unit has, oldest first and the tenants in turn: each tenant's
 -- deltas are ranked by the events before them, and the take goes by that rank, the small ones of a rank
 -- first, so nobody waits behind a neighbour's backlog, however large its deltas are. The last delta may
 -- reach beyond max_events. The rows taken are gone with the commit of the unit and back with its rollback.
 -- $1 consumer text
--- $2 shard integer
--- $3 max_events bigint
--- $4 tenant text  null = every tenant
+-- $2 max_events bigint
+-- $3 tenant text  null = every tenant
 -- rows: 1 (batches bigint[], tenants text[], landed timestamptz[], events bigint, key_lo text,
 --   key_hi text, keyless text[]); batches[i] goes with tenants[i] and landed[i], each pair once; the arrays
---   are null when nothing is pending, or the lock is another's; keyless: those of the tenants that live and
---   have no secret for pseudonyms yet, null when all have (ensure_guest_keys). key_lo and key_hi bound the
---   dedupe keys of the events, which is what keeps reading them to a few partitions.
+--   are null when nothing is pending; keyless: those of the tenants that live and have no secret for
+--   pseudonyms yet, null when all have (ensure_guest_keys). key_lo and key_hi bound the dedupe keys of the
+--   events, which is what keeps reading them to a few partitions.
 with recursive tenant as (
-	(select tenant_id
-	from analytics_run.delta
-	where (select pg_try_advisory_xact_lock(consumer_id, $2::integer) from analytics_run.consumer where consumer = $1::text)
-		and consumer = $1::text and shard = $2::integer and ($4::text is null or tenant_id = $4::text)
-	order by tenant_id
-	limit 1)
-	union all
-	select (select d.tenant_id
+	select s.shard, (
+		select d.tenant_id
 		from analytics_run.delta d
-		where d.consumer = $1::text and d.shard = $2::integer and d.tenant_id > t.tenant_id
-			and $4::text is null
+		where d.consumer = $1::text and d.shard = s.shard and ($3::text is null or d.tenant_id = $3::text)
+		order by d.tenant_id
+		limit 1) as tenant_id
+	from unnest(current_setting('etld.shards')::integer[]) as s (shard)
+	union all
+	select t.shard, (
+		select d.tenant_id
+		from analytics_run.delta d
+		where d.consumer = $1::text and d.shard = t.shard and d.tenant_id > t.tenant_id
+			and $3::text is null
 		order by d.tenant_id
 		limit 1)
 	from tenant t
 	where t.tenant_id is not null
 ), candidate as (
-	select d.batch_id, d.tenant_id, d.domain, d.events, d.before
+	select t.shard, d.batch_id, d.tenant_id, d.domain, d.events, d.before
 	from tenant t
 	cross join lateral (
 		select batch_id, tenant_id, domain, events,
@@ -36,21 +37,21 @@ with recursive tenant as (
 		from (
 			select batch_id, tenant_id, domain, events
 			from analytics_run.delta
-			where consumer = $1::text and shard = $2::integer and tenant_id = t.tenant_id
+			where consumer = $1::text and shard = t.shard and tenant_id = t.tenant_id
 			order by batch_id, domain
-			limit greatest($3::bigint / (select count(*) from tenant), 256)) oldest) d
-	where t.tenant_id is not null and d.before < $3::bigint
+			limit greatest($2::bigint / (select count(*) from tenant), 256)) oldest) d
+	where t.tenant_id is not null and d.before < $2::bigint
 ), taken as (
-	select batch_id, tenant_id, domain
+	select shard, batch_id, tenant_id, domain
 	from (
-		select batch_id, tenant_id, domain, sum(events) over in_turn - events as ahead
+		select shard, batch_id, tenant_id, domain, sum(events) over in_turn - events as ahead
 		from candidate
 		window in_turn as (order by before, events, batch_id, tenant_id, domain rows between unbounded preceding and current row)) ranked
-	where ahead < $3::bigint
+	where ahead < $2::bigint
 ), gone as (
 	delete from analytics_run.delta d
 	using taken t
-	where d.consumer = $1::text and d.shard = $2::integer
+	where d.consumer = $1::text and d.shard = t.shard
 		and d.tenant_id = t.tenant_id and d.batch_id = t.batch_id and d.domain = t.domain
 	returning d.batch_id, d.tenant_id, d.events, d.landed_at, d.key_lo, d.key_hi
 ), pair as (

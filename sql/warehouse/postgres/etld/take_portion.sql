@@ -1,20 +1,18 @@
 -- Takes a portion of one row of kind `property` or `all`, which stands for many keys that a dependency, a
--- refresh or an operator has touched, the oldest first; what is left keeps its place in the queue. Needs
--- lock_unit; the statement that rebuilds must come after, so that it sees whatever was committed with
--- this row.
+-- refresh or an operator has touched, the oldest first; what is left keeps its place in the queue. Of the one
+-- shard that lock_unit has; the statement that rebuilds must come after, so that it sees whatever was
+-- committed with this row.
 -- $1 consumer text
--- $2 shard integer
--- $3 max_keys bigint
--- $4 tenant text  null = every tenant
+-- $2 max_keys bigint
+-- $3 tenant text  null = every tenant
 -- rows: 1 (tenants text[], keys text[], has_beside boolean, job_id text, was_last boolean, beside boolean);
 --   the first three as of take_keys.sql; job_id: whose portion it is, null when nobody asked; was_last:
 --   nothing is left of that row; beside: it is to be built in the version beside the live one alone
 with first as materialized (
 	select touch_id, tenant_id, kind, key, after_key, job_id, beside, since, until
 	from analytics_run.touched
-	where (select pg_try_advisory_xact_lock(consumer_id, $2::integer) from analytics_run.consumer where consumer = $1::text)
-		and consumer = $1::text and shard = $2::integer and kind <> 'key'
-		and ($4::text is null or tenant_id = $4::text)
+	where consumer = $1::text and shard = (current_setting('etld.shards')::integer[])[1] and kind <> 'key'
+		and ($3::text is null or tenant_id = $3::text)
 	order by touch_id
 	limit 1
 ), portion as materialized (
@@ -107,7 +105,7 @@ with first as materialized (
 			and k.key > f.after_key
 			and e.occurred_at >= f.since and e.occurred_at < f.until
 		order by key
-		limit $3::bigint) k
+		limit $2::bigint) k
 ), progress as (
 	select touch_id, count(p.key) as keys, max(p.key) as last_key
 	from first f
@@ -116,16 +114,16 @@ with first as materialized (
 ), advanced as (
 	update analytics_run.touched t set after_key = p.last_key
 	from progress p
-	where t.touch_id = p.touch_id and p.keys >= $3::bigint
+	where t.touch_id = p.touch_id and p.keys >= $2::bigint
 ), finished as (
 	delete from analytics_run.touched t
 	using progress p
-	where t.touch_id = p.touch_id and p.keys < $3::bigint
+	where t.touch_id = p.touch_id and p.keys < $2::bigint
 ), taken as (
 	select tenant_id, key from portion
 )
 select array_agg(tenant_id order by tenant_id, key) as tenants, array_agg(key order by tenant_id, key) as keys,
 	exists (select from analytics_run.build where consumer = $1::text) as has_beside,
-	(select job_id from first) as job_id, coalesce((select p.keys < $3::bigint from progress p), false) as was_last,
+	(select job_id from first) as job_id, coalesce((select p.keys < $2::bigint from progress p), false) as was_last,
 	coalesce((select beside from first), false) as beside
 from taken
