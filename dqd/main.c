@@ -61,7 +61,7 @@ static void schema_ok(struct dqd *st)
 
 	if (!st->control_ok || !st->warehouse_ok || st->inspector != NULL)
 		return;
-	st->profiler = profiler_new(st->warehouse, conf->profile_cells);
+	st->profiler = profiler_new(st->warehouse, conf);
 	st->inspector = inspector_new(st->daemon, st->profiler, &target, conf);
 	if (st->once)
 		inspector_run_once(st->inspector, on_run_done, st);

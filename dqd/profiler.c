@@ -34,9 +34,8 @@ static const struct table {
 struct profiler {
 	unsigned magic;
 	struct pgpool *pool;
-	int64_t cells_max;
-	char cells_text[24]; /* the same */
-	size_t next;         /* table */
+	const struct dqd_config *conf;
+	size_t next; /* table */
 	profiler_fn fn;
 	void *arg;
 	bool busy;
@@ -63,14 +62,15 @@ static void on_counted(void *arg, const struct pgresult *r, const struct err *e)
 	}
 	taken = pgresult_i64(r, 1, 0, 0);
 	metric_add(p->cells, taken);
-	if (taken < p->cells_max) /* what came meanwhile is for the next round */
+	if (taken < p->conf->profile_cells) /* what came meanwhile is for the next round */
 		p->next++;
 	count_next(p);
 }
 
 static void count_next(struct profiler *p)
 {
-	const char *cells_max = p->cells_text;
+	char cells_text[24];
+	const char *cells_max = cells_text;
 	const struct table *t;
 
 	if (p->next == ARRAY_SIZE(tables)) {
@@ -78,6 +78,7 @@ static void count_next(struct profiler *p)
 		return;
 	}
 	t = &tables[p->next];
+	(void)snprintf(cells_text, sizeof(cells_text), "%lld", (long long)p->conf->profile_cells);
 	pgpool_batch(p->pool, NULL,
 		     (struct pgstmt[]){{&SQL_dqd_lock_counting, &t->name}, {t->count, &cells_max}},
 		     2, PROFILE_TIMEOUT_MS, on_counted, p);
@@ -117,14 +118,13 @@ void profiler_run_full(struct profiler *p, const char *table, profiler_fn fn, vo
 	pgpool_exec(p->pool, NULL, &SQL_dqd_mark_dirty, &table, PROFILE_TIMEOUT_MS, on_marked, p);
 }
 
-struct profiler *profiler_new(struct pgpool *warehouse, int64_t cells_max)
+struct profiler *profiler_new(struct pgpool *warehouse, const struct dqd_config *conf)
 {
 	struct profiler *p = xcalloc(1, sizeof(*p));
 
 	p->magic = PROFILER_MAGIC;
 	p->pool = warehouse;
-	p->cells_max = cells_max;
-	(void)snprintf(p->cells_text, sizeof(p->cells_text), "%lld", (long long)cells_max);
+	p->conf = conf;
 	p->cells = metrics_counter("dq_profile_cells_total", "Profile cells counted again");
 	return p;
 }

@@ -6,14 +6,16 @@
 #define DQD_PROFILER_H
 
 #include "common/pg/pgpool.h"
+#include "dqd/config.h"
 
 struct profiler;
 
-struct profiler *profiler_new(struct pgpool *warehouse, int64_t cells_max) MUST_CHECK;
+/* Both are borrowed; profile_cells may be reloaded. */
+struct profiler *profiler_new(struct pgpool *warehouse, const struct dqd_config *conf) MUST_CHECK;
 void profiler_free(struct profiler *p); /* after the pool is freed */
 
-/* Counts dirty cells of every table until none is left, then calls fn once (never from inside); e
- * is NULL on success. One at a time. */
+/* Counts the cells of one table after the other that are dirty when it is its turn, then calls fn
+ * once (never from inside); e is NULL on success. One at a time. */
 typedef void (*profiler_fn)(void *arg, const struct err *e);
 void profiler_run(struct profiler *p, profiler_fn fn, void *arg);
 /* The same after marking every cell of `table` (borrowed; NULL: of all tables) dirty; ends when all

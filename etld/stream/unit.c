@@ -14,9 +14,8 @@
  * plan_for_many).
  *
  * Each step sends one pipeline and its on_* function chooses the next: a unit is as many round
- * trips. The locks go with the take, which reads only the shards that it has. Arrays
- * travel from statement to statement as literals; the unit's arena owns everything that outlives a
- * result.
+ * trips. The locks go with the take, which reads only the shards that it has. Arrays travel from
+ * statement to statement as literals; the unit's arena owns everything that outlives a result.
  */
 #include "etld/stream/unit.h"
 

@@ -153,7 +153,6 @@ def test_a_unit_takes_from_shards_that_it_has(world):
     world.etld.query("rollback")
 
 
-
 def test_what_was_taken_is_read_and_nothing_beside_it(world):
     """Of a batch, the events of a tenant and a consumer."""
     mine, other, when = ident("tnt", 1), ident("tnt", 2), "2024-01-01T00:00"
