@@ -4,10 +4,11 @@
  * --to it rebuilds the keys that events of those days (UTC, inclusive) have touched, in the live
  * version.
  *
- * It asks for a job, works as one more etld until that job is done, and shows how far it is.
- * Whoever claims the job does it: killed, this process loses nothing, another etld goes on, and the
- * same command follows a job that is under way. Exit 0: done; 69: it failed for good; 75: try
- * again.
+ * It asks for a job and shows how far it is. An etld that runs does the work, within the share that
+ * it gives to backfills: more workers beside it would take from the live events what it saves for
+ * them. Where none does, this process works as one until the job is done. Killed, it loses nothing:
+ * another goes on, and the same command follows a job that is under way. Exit 0: done; 69: it
+ * failed for good; 75: try again.
  *
  * As a Cloud Run Job its first task does it all, and the others have nothing to do.
  *
@@ -28,6 +29,7 @@
 #include "sql_gen.h"
 
 #define LOOK_EVERY_MS      200
+#define ALONE_AFTER        "2500 ms" /* two looks of an etld that runs, and a half */
 #define START_LIMIT_MS     30000
 #define STATEMENT_LIMIT_MS 60000
 #define BUSY_MAX           300 /* times that readers may be in the way of a switch */
@@ -39,7 +41,7 @@ static struct backfill {
 	struct daemon_timer *timer, *start_limit;
 	const struct consumer *consumer;
 	const char *projection, *from, *to;
-	bool hold, json;
+	bool hold, json, working;
 	enum versions_act act; /* VERSIONS_RECORD: none, a job is asked for */
 	int busy;              /* times */
 	char job_id[JOB_ID_MAX], params[128];
@@ -121,7 +123,7 @@ static void on_drained(void *arg)
 		ask(b.etld->warehouse, &SQL_etld_list_differences, params, on_differences);
 }
 
-/* The job is over: (state, attempt, worker, error, rows_in, rows_out). */
+/* The job is over: (state, attempt, worker, error, rows_in, rows_out, alone). */
 static void end(const struct pgresult *r)
 {
 	const char *error = pgresult_text(r, 0, 0, 3);
@@ -170,15 +172,21 @@ static void on_job(void *arg, const struct pgresult *r, const struct err *e)
 	if (failed("the job could not be read", e))
 		return;
 	state = pgresult_rows(r, 0) == 1 ? pgresult_text(r, 0, 0, 0) : "queued";
-	if (strcmp(state, "queued") == 0 || strcmp(state, "running") == 0)
-		ask(b.etld->warehouse, &SQL_etld_read_job, params, on_portions);
-	else
+	if (strcmp(state, "queued") != 0 && strcmp(state, "running") != 0) {
 		end(r);
+		return;
+	}
+	if (!b.working && pgresult_rows(r, 0) == 1 && pgresult_bool(r, 0, 0, 6)) {
+		b.working = true;
+		log_info("no etld is at it, so this one works", LOG_S("job_id", b.job_id));
+		etld_start_work(b.etld, true);
+	}
+	ask(b.etld->warehouse, &SQL_etld_read_job, params, on_portions);
 }
 
 static void look(void *arg)
 {
-	const char *params[] = {b.job_id};
+	const char *params[] = {b.job_id, ALONE_AFTER};
 
 	(void)arg;
 	ask(b.etld->control, &SQL_etld_read_backfill, params, on_job);
@@ -187,7 +195,6 @@ static void look(void *arg)
 static void follow(const char *job_id)
 {
 	(void)snprintf(b.job_id, sizeof(b.job_id), "%s", job_id);
-	etld_start_work(b.etld, true);
 	daemon_timer_arm(b.timer, LOOK_EVERY_MS);
 }
 

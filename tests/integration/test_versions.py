@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -222,6 +223,23 @@ def test_a_window_is_rebuilt_where_it_is(etl, tenant):
     assert {k for k, v in payments(etl, tenant) if v == right[k]} == {late[-4:]}
     etl.oneshot("backfill", "--projection", "fact_payment", "--to", "2026-05-04")
     assert dict(payments(etl, tenant)) == right and versions(etl, "fact_payment")[0][0] == live
+
+
+def test_the_command_leaves_the_work_to_an_etld_that_runs(etl, tenant):
+    """And does it itself where none is, or where the one that was at it dies."""
+    words = ("backfill", "--projection", "fact_payment", "--to", "2026-12-31")
+    alone = "no etld is at it"
+    with etl.etld():
+        assert alone not in etl.oneshot(*words).stderr
+    assert alone in etl.oneshot(*words).stderr
+
+    with etl.etld(unit_events=1, backfill_pause="2s", job_lease="1s") as victim:
+        with ThreadPoolExecutor() as pool:
+            done = pool.submit(etl.oneshot, *words)
+            wait_until(lambda: int(etl.value("select count(*) from analytics.etl_jobs where state = 'running'")) == 1)
+            victim.process.kill()
+            assert alone in done.result().stderr
+    assert etl.value("select state from analytics.etl_jobs order by created_at desc limit 1") == "succeeded"
 
 
 def test_what_is_made_of_it_is_made_again(etl, tenant):
