@@ -57,8 +57,7 @@ struct adhoc_job {
 	enum quality quality;
 	char key[2 * HASH_SHA256_LEN + 1];
 	int64_t started_mono_us;
-	bool running;                /* its turn came */
-	struct admission *admission; /* while its cost is being judged */
+	bool running;        /* its turn came */
 	struct query *query; /* NULL: the tenant is being looked up, or nothing was sent yet */
 };
 
@@ -235,18 +234,12 @@ static void on_result(void *arg, const struct pgresult *r, const struct err *e)
 
 /* ---- running */
 
-static void on_admitted(void *arg, enum problem_code verdict, const char *detail, int64_t charged,
-			const struct err *e)
+static void on_admitted(void *arg, enum problem_code verdict, const char *detail, int64_t charged)
 {
 	struct adhoc_job *j = arg;
 	struct tenant *n;
 
 	OBJ_CHECK(j, ADHOC_MAGIC);
-	j->admission = NULL;
-	if (e != NULL) {
-		end_error(j, e);
-		return;
-	}
 	if (verdict != PROBLEM_COUNT) {
 		end_problem(j, verdict, detail, 0);
 		return;
@@ -265,12 +258,8 @@ static void on_admitted(void *arg, enum problem_code verdict, const char *detail
 
 static void run(struct adhoc_job *j, struct tenant *n)
 {
-	struct admission *admission;
-
 	j->started_mono_us = clock_mono_us();
-	admission = cost_admit(j->adhoc->st->cost, n, &j->cost, on_admitted, j);
-	if (admission != NULL) /* else j may be gone */
-		j->admission = admission;
+	cost_admit(j->adhoc->st->cost, n, &j->cost, on_admitted, j);
 }
 
 static void on_tenant_again(void *arg, const struct err *e)
@@ -340,8 +329,6 @@ static void on_gone(void *arg)
 	j->http = NULL;
 	if (j->query != NULL) {
 		query_cancel(j->query);
-	} else if (j->admission != NULL) {
-		cost_cancel(j->admission);
 	} else if (!j->running) {
 		TAILQ_REMOVE(&j->adhoc->waiting, j, link);
 		j->adhoc->nwaiting--;

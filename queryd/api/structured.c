@@ -237,8 +237,7 @@ struct looking {
 	struct run run;
 	struct reads reads;
 	struct cost_question cost;
-	struct admission *admission;
-	bool partial, gone; /* gone: answered, as far as there is anybody */
+	bool partial;
 };
 
 /* The result that it would be, without rows: what it is made of and for which dates. */
@@ -270,48 +269,27 @@ static void reply_dry(const struct looking *k)
 	strbuf_clear(&data);
 }
 
-static void on_judged(void *arg, enum problem_code verdict, const char *detail, int64_t charged,
-		      const struct err *e)
+static void on_judged(void *arg, enum problem_code verdict, const char *detail, int64_t charged)
 {
 	struct looking *k = arg;
 	struct arena *a = k->arena;
 
 	(void)charged;
-	if (k->gone) {
-		arena_free(a);
-		return;
-	}
-	if (e != NULL)
-		httpd_reply_problem(k->call.http, query_problem(e),
-				    "The query could not be answered in time.");
-	else if (verdict != PROBLEM_COUNT)
+	if (verdict != PROBLEM_COUNT)
 		budget_reply_problem(k->call.http, verdict, detail);
 	else
 		reply_dry(k);
 	arena_free(a);
 }
 
-/* The client left, or its deadline passed: on_judged, which this may call, frees k. */
-static void on_looker_gone(void *arg)
-{
-	struct looking *k = arg;
-
-	httpd_reply_problem(k->call.http, PROBLEM_QUERY_TIMEOUT, TOO_LONG);
-	k->gone = true;
-	cost_cancel(k->admission);
-}
-
 /* Takes the arena. */
-static void look(const struct call *c, const struct request *r, struct arena *a,
-		 int64_t deadline_ms)
+static void look(const struct call *c, const struct request *r, struct arena *a)
 {
 	struct looking *k = arena_alloc(a, sizeof(*k));
-	struct admission *admission;
 	const char *unreadable;
 
 	k->call = caller_keep(c);
 	k->arena = a;
-	k->gone = false;
 	k->request = arena_alloc(a, sizeof(*k->request));
 	*k->request = *r;
 	k->request->cursor = NULL;
@@ -326,12 +304,8 @@ static void look(const struct call *c, const struct request *r, struct arena *a,
 	run_reads(&k->run, &k->reads);
 	k->cost = (struct cost_question){
 		.tenant_id = k->call.principal->tenant_id, .reads = &k->reads, .dry = true};
-	httpd_set_deadline(c->http, deadline_ms, PROBLEM_QUERY_TIMEOUT);
-	admission = cost_admit(c->st->cost, c->tenant, &k->cost, on_judged, k);
-	if (admission == NULL) /* answered, and k is gone with it */
-		return;
-	k->admission = admission;
-	httpd_set_gone(c->http, on_looker_gone, k);
+	cost_admit(c->st->cost, c->tenant, &k->cost, on_judged,
+		   k); /* answered, and k is gone with it */
 }
 
 /* NULL: the answer is not to be kept. */
@@ -349,7 +323,7 @@ static void run_query(const struct call *c, const struct json *query, const stru
 	bool ok = compute_read(c, query, a, &request, &problem) == 0;
 
 	if (ok && e->dry_run) {
-		look(c, &request, a, e->deadline_ms);
+		look(c, &request, a);
 	} else if (ok) {
 		start(c, &request, a, e->deadline_ms, order_of(c, e), e->text);
 	} else {

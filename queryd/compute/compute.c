@@ -99,19 +99,13 @@ static void on_computed(void *arg, const struct pgresult *r, const struct err *e
 	strbuf_clear(&data);
 }
 
-static void on_admitted(void *arg, enum problem_code verdict, const char *detail, int64_t charged,
-			const struct err *e)
+static void on_admitted(void *arg, enum problem_code verdict, const char *detail, int64_t charged)
 {
 	struct compute_job *j = arg;
 	struct queryd *st = j->compute->st;
 	struct tenant *n;
 
 	OBJ_CHECK(j, JOB_MAGIC);
-	j->admission = NULL;
-	if (e != NULL) {
-		fail_all(j, query_problem(e), "The query could not be answered in time.", 0);
-		return;
-	}
 	if (verdict != PROBLEM_COUNT) {
 		fail_all(j, verdict, detail, 0);
 		return;
@@ -129,8 +123,6 @@ static void on_admitted(void *arg, enum problem_code verdict, const char *detail
 
 static void run_job(struct compute_job *j, struct tenant *n)
 {
-	struct admission *admission;
-
 	if (job_follow(j))
 		return;
 	job_fly(j);
@@ -139,9 +131,7 @@ static void run_job(struct compute_job *j, struct tenant *n)
 	run_statements(&j->run);
 	run_reads(&j->run, &j->reads);
 	j->cost = (struct cost_question){.tenant_id = j->tenant_id, .reads = &j->reads};
-	admission = cost_admit(j->compute->st->cost, n, &j->cost, on_admitted, j);
-	if (admission != NULL) /* else j may be gone */
-		j->admission = admission;
+	cost_admit(j->compute->st->cost, n, &j->cost, on_admitted, j);
 }
 
 static void on_tenant_again(void *arg, const struct err *e)
@@ -266,8 +256,6 @@ void compute_cancel(struct compute_job *j)
 	leader->given_up = true;
 	if (leader->query != NULL)
 		query_cancel(leader->query);
-	else if (leader->admission != NULL)
-		cost_cancel(leader->admission);
 	else if (leader->pausing)
 		job_end_all(leader, NULL, PROBLEM_UNAVAILABLE, "");
 }

@@ -38,13 +38,12 @@ struct compute_job {
 	int64_t max_stale_ms;     /* -1: only what is current */
 	enum quality quality;
 	bool partial;
-	const char *cache;           /* what X-Cache says unless it is a hit */
-	int64_t started_mono_us;     /* of its query */
-	struct admission *admission; /* being judged */
-	struct query *query;         /* running */
-	bool in_flight;              /* on the list of those */
-	bool given_up;               /* nobody may wait for it any more */
-	struct daemon_timer *pause;  /* of one that waits for another process */
+	const char *cache;          /* what X-Cache says unless it is a hit */
+	int64_t started_mono_us;    /* of its query */
+	struct query *query;        /* running */
+	bool in_flight;             /* on the list of those */
+	bool given_up;              /* nobody may wait for it any more */
+	struct daemon_timer *pause; /* of one that waits for another process */
 	int64_t pause_ms;
 	bool pausing;
 	struct compute_job *leader;

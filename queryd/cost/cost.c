@@ -1,7 +1,7 @@
 /*
  * Admission; see cost.h.
  *
- *   what the tenant has ─▶ what this would read of it ─▶ within the cap? ─▶ charged ─▶ admitted
+ *   what this would read of what the tenant has ─▶ within the cap? ─▶ charged ─▶ admitted
  */
 #include "queryd/cost/cost.h"
 
@@ -10,7 +10,7 @@
 #include "common/base/xalloc.h"
 #include "common/daemon/metrics.h"
 #include "queryd/cost/budget.h"
-#include "queryd/tenant/query.h"
+#include "queryd/tenant/tenants.h"
 
 #define ADMISSION_MAGIC OBJ_MAGIC('$')
 
@@ -18,7 +18,6 @@ struct cost {
 	struct queryd *st;
 	struct budget *budget;
 	struct querylog *log;
-	struct extents *extents;
 	void (*settled)(void *arg);
 	void *settled_arg;
 	struct metric_family *verdicts;
@@ -29,7 +28,6 @@ struct admission {
 	unsigned magic;
 	struct cost *cost;
 	const struct cost_question *question;
-	struct query *reading; /* what the tenant has; NULL when it is known */
 	cost_fn fn;
 	void *arg;
 	int64_t bytes; /* the estimate */
@@ -37,14 +35,12 @@ struct admission {
 
 /* ---- the verdict */
 
-static void end(struct admission *a, enum problem_code verdict, const char *detail,
-		const struct err *e)
+static void end(struct admission *a, enum problem_code verdict, const char *detail)
 {
 	const char *name = verdict == PROBLEM_COUNT ? "admitted" : problem_name(verdict);
 
-	if (e == NULL)
-		metric_add(metrics_with(a->cost->verdicts, (const char *const[]){name}), 1);
-	a->fn(a->arg, verdict, detail, a->bytes, e);
+	metric_add(metrics_with(a->cost->verdicts, (const char *const[]){name}), 1);
+	a->fn(a->arg, verdict, detail, a->bytes);
 	a->magic = 0;
 	free(a);
 }
@@ -66,13 +62,13 @@ static void on_charged(void *arg, enum problem_code verdict)
 	OBJ_CHECK(a, ADMISSION_MAGIC);
 	if (verdict == PROBLEM_COUNT)
 		metric_add(a->cost->estimated, a->bytes);
-	end(a, verdict, why_not(verdict), NULL);
+	end(a, verdict, why_not(verdict));
 }
 
 static void admit_dry(struct admission *a)
 {
 	a->bytes = 0; /* nothing that could be given back */
-	end(a, PROBLEM_COUNT, "", NULL);
+	end(a, PROBLEM_COUNT, "");
 }
 
 static void charge(struct admission *a)
@@ -81,49 +77,25 @@ static void charge(struct admission *a)
 
 	if (a->bytes > conf->query_byte_cap)
 		end(a, PROBLEM_QUERY_BYTE_CAP_EXCEEDED,
-		    "It would read more than one query may: ask for a shorter time or for less.",
-		    NULL);
+		    "It would read more than one query may: ask for a shorter time or for less.");
 	else if (a->question->dry)
 		admit_dry(a);
 	else
 		budget_charge(a->cost->budget, a->question->tenant_id, a->bytes, on_charged, a);
 }
 
-static void on_extent(void *arg, const struct extent *of, const struct err *e)
+void cost_admit(struct cost *c, const struct tenant *n, const struct cost_question *q, cost_fn fn,
+		void *arg)
 {
-	struct admission *a = arg;
-
-	OBJ_CHECK(a, ADMISSION_MAGIC);
-	a->reading = NULL;
-	if (e != NULL) {
-		end(a, PROBLEM_UNAVAILABLE, "", e);
-		return;
-	}
-	a->bytes = reads_bytes(a->question->reads, of);
-	charge(a);
-}
-
-struct admission *cost_admit(struct cost *c, struct tenant *n, const struct cost_question *q,
-			     cost_fn fn, void *arg)
-{
-	const struct extent *known = extents_known(c->extents, q->tenant_id);
 	struct admission *a = xcalloc(1, sizeof(*a));
 
-	*a = (struct admission){
-		.magic = ADMISSION_MAGIC, .cost = c, .question = q, .fn = fn, .arg = arg};
-	if (known != NULL) {
-		on_extent(a, known, NULL);
-		return NULL;
-	}
-	a->reading = extents_read(c->extents, n, q->tenant_id, on_extent, a);
-	return a;
-}
-
-void cost_cancel(struct admission *a)
-{
-	OBJ_CHECK(a, ADMISSION_MAGIC);
-	if (a->reading != NULL)
-		query_cancel(a->reading);
+	*a = (struct admission){.magic = ADMISSION_MAGIC,
+				.cost = c,
+				.question = q,
+				.fn = fn,
+				.arg = arg,
+				.bytes = reads_bytes(q->reads, tenant_extent(n))};
+	charge(a);
 }
 
 void cost_end(struct cost *c, int64_t charged, const struct querylog_entry *entry)
@@ -156,7 +128,6 @@ struct cost *cost_new(struct queryd *st)
 
 	c->st = st;
 	c->budget = st->budget;
-	c->extents = extents_new();
 	c->log = querylog_new(st->daemon, st->control, st->courier);
 	c->verdicts = metrics_counter_family(
 		"query_admissions_total", "Queries to be computed, by what was decided", "verdict");
@@ -198,6 +169,5 @@ void cost_free(struct cost *c)
 	if (c == NULL)
 		return;
 	querylog_free(c->log);
-	extents_free(c->extents);
 	free(c);
 }

@@ -3,8 +3,8 @@
  * tenant's budget, corrected by what was read, and logged.
  *
  * The estimate is made of two things: what the question reads (reads.h), which its text says, and
- * how much the tenant has of that (extent.h), counted from its own rows. So it is the same whatever
- * the other tenants have, it costs no planning, and most often no round trip. The planner's own
+ * how much the tenant has of that (tenant/extent.h), counted from its own rows. So it is the same
+ * whatever the other tenants have, and it costs no planning and no round trip. The planner's own
  * would move with the statistics of all tenants. What it leaves out are conditions on anything but
  * days and keys, which the server looks at row by row: they make an answer smaller, not what is
  * read.
@@ -20,7 +20,6 @@
 #include "queryd/cost/reads.h"
 
 struct cost;
-struct admission; /* a question that is being judged */
 struct courier;
 
 struct cost *cost_new(struct queryd *st) MUST_CHECK;
@@ -36,17 +35,12 @@ struct cost_question {
 };
 
 /* verdict PROBLEM_COUNT: it may run, and `charged` is to be given to cost_end; else QUERY_BYTE_CAP_
- * EXCEEDED, BUDGET_EXCEEDED or UNAVAILABLE with a sentence. e: what the tenant has could not be
- * read, and the verdict says nothing. Called once, also from inside the call. */
-typedef void (*cost_fn)(void *arg, enum problem_code verdict, const char *detail, int64_t charged,
-			const struct err *e);
-/* Judges a question of a tenant that was found in this turn. What it gives is good until fn is
- * called; NULL when fn has been called, or will be soon: nothing is left that could be cancelled.
- */
-struct admission *cost_admit(struct cost *c, struct tenant *n, const struct cost_question *q,
-			     cost_fn fn, void *arg);
-/* Nobody waits any more: what is read for it ends early, then fn is called. */
-void cost_cancel(struct admission *a);
+ * EXCEEDED, BUDGET_EXCEEDED or UNAVAILABLE with a sentence. Called once and soon, of a dry question
+ * always from inside the call. */
+typedef void (*cost_fn)(void *arg, enum problem_code verdict, const char *detail, int64_t charged);
+/* Judges a question of a tenant that was found in this turn. */
+void cost_admit(struct cost *c, const struct tenant *n, const struct cost_question *q, cost_fn fn,
+		void *arg);
 /* It ran (`charged` by cost_admit), or was refused (0). entry->bytes is what was read, -1 when it
  * is not known since it did not end: then it stays charged as estimated. */
 void cost_end(struct cost *c, int64_t charged, const struct querylog_entry *entry);

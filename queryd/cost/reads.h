@@ -8,7 +8,7 @@
 #ifndef QUERYD_COST_READS_H
 #define QUERYD_COST_READS_H
 
-#include "queryd/cost/extent.h"
+#include "queryd/tenant/extent.h"
 
 #define READS_MAX        64
 #define READS_SCOPES_MAX 64

@@ -14,6 +14,7 @@ void facts_clear(struct facts *f)
 		free(f->faults[i].table);
 	metric_set_unref(f->metrics);
 	residency_free(f->residency);
+	extent_free(f->extent);
 	free(f->places);
 	free(f->faults);
 	*f = (struct facts){.places = NULL};

@@ -1,10 +1,12 @@
 /*
  * What is known of a tenant at one moment: where its properties are, which of its tables fail
- * checks, its own metrics, where its data lies. Read from results; tenants.c says when.
+ * checks, its own metrics, where its data lies, how much it is. Read from results; tenants.c says
+ * when.
  */
 #ifndef QUERYD_TENANT_FACTS_H
 #define QUERYD_TENANT_FACTS_H
 
+#include "queryd/tenant/extent.h"
 #include "queryd/tenant/tenants.h"
 
 struct place {
@@ -27,6 +29,7 @@ struct facts {
 	size_t nfaults;
 	struct metric_set *metrics; /* its own; NULL: none */
 	struct residency *residency;
+	struct extent *extent;
 };
 
 void facts_clear(struct facts *f);

@@ -2,7 +2,8 @@
  * What is known of tenants; see tenants.h.
  *
  *   find ─▶ (provision) ─▶ places, as the tenant ─┬─▶ known
- *   quality, own metrics ─────────────────────────┘
+ *   quality, own metrics ─────────────────────────┤
+ *   how much it has ──────────────────────────────┘
  */
 #include "queryd/tenant/tenants.h"
 
@@ -47,14 +48,14 @@ struct tenant {
 	struct facts facts, fresh;  /* fresh: what is being loaded */
 	bool known, loading;
 	bool reload;       /* what is being loaded may be too old for who waits */
-	int steps;         /* of the load that have not ended: warehouse, control */
+	int steps;         /* of the load that have not ended */
 	struct err failed; /* the first of them that did */
 	int64_t known_mono_ms;
 	bool renew_password; /* the role refused the one we derive */
 	TAILQ_HEAD(, waiter) waiters;
 	int64_t second, admitted; /* requests of the running second */
 	char password[2 * HASH_SHA256_LEN + 1];
-	const char *params[3];
+	const char *params[3], *extent_params[1];
 };
 
 struct tenants {
@@ -165,7 +166,7 @@ static void end_load(struct tenant *n, const struct err *e)
 	}
 }
 
-/* One of the two ways to what is known has come to its end. */
+/* One of the ways to what is known has come to its end. */
 static void end_step(struct tenant *n, const struct err *e)
 {
 	if (e != NULL && n->failed.code == 0)
@@ -195,6 +196,16 @@ static void read_quality(struct tenant *n)
 			  (const struct pgstmt[]){{&SQL_queryd_list_quality, NULL},
 						  {&SQL_queryd_list_own_metrics, NULL}},
 			  2, on_quality, n);
+}
+
+static void on_extents(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct tenant *n = arg;
+
+	OBJ_CHECK(n, TENANT_MAGIC);
+	if (e == NULL)
+		n->fresh.extent = extent_read(r, 0);
+	end_step(n, e);
 }
 
 static void on_places(void *arg, const struct pgresult *r, const struct err *e)
@@ -289,11 +300,14 @@ static void start_load(struct tenant *n)
 		return;
 	n->loading = true;
 	n->reload = false;
-	n->steps = 2;
+	n->steps = 3;
 	n->failed = ERR_INIT;
-	n->params[0] = n->id;
+	n->params[0] = n->extent_params[0] = n->id;
 	pgpool_exec(n->owner->o.warehouse, NULL, &SQL_queryd_find_tenant, n->params, STEP_LIMIT_MS,
 		    on_found, n);
+	/* while the tenant logs in */
+	pgpool_exec(n->owner->o.warehouse, NULL, &SQL_queryd_read_extents, n->extent_params,
+		    STEP_LIMIT_MS, on_extents, n);
 	read_quality(n);
 }
 
@@ -412,6 +426,11 @@ struct metric_set *tenant_metrics(const struct tenant *n)
 const struct residency *tenant_residency(const struct tenant *n)
 {
 	return n->facts.residency;
+}
+
+const struct extent *tenant_extent(const struct tenant *n)
+{
+	return n->facts.extent;
 }
 
 int tenant_week_start(const struct tenant *n)

@@ -9,6 +9,7 @@
 #ifndef QUERYD_TENANT_TENANTS_H
 #define QUERYD_TENANT_TENANTS_H
 
+#include "queryd/tenant/extent.h"
 #include "queryd/tenant/query.h"
 #include "queryd/tenant/residency.h"
 
@@ -52,6 +53,8 @@ int tenant_week_start(const struct tenant *n);
 struct metric_set *tenant_metrics(const struct tenant *n);
 /* Which dates of it can be read here; borrowed likewise. NULL: all. */
 const struct residency *tenant_residency(const struct tenant *n);
+/* How many rows it has; borrowed likewise. */
+const struct extent *tenant_extent(const struct tenant *n);
 /* The worst state among the tables (ended by NULL). */
 enum quality tenant_quality(const struct tenant *n, const char *const *tables);
 /* Counts a request; how many more this second allows, negative: one too many. */

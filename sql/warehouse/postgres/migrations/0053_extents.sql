@@ -1,0 +1,54 @@
+-- How much a tenant has is asked for by queryd's own session while the tenant's logs in: of a session that has
+-- just begun it was the dearest statement, because every table it looks at was new to it.
+
+set local role analytics_owner;
+
+-- The rows of each 30 days, and the first and last day that has any (of a table without days all are on
+-- 1970-01-01). From the profiles, most often by one scan of their index; days that are marked dirty are
+-- counted, of a table at most 200,000 rows: that many are past what a query may read.
+create function analytics_run.extents_of(tenant text)
+returns table (table_name text, first_day date, last_day date, rows bigint)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set plan_cache_mode = force_custom_plan as $$
+declare
+	dirty record;
+begin
+	if not exists (select from analytics_run.profile_dirty d where d.tenant_id = tenant collate "C") then
+		return query
+			select p.table_name, min(p.day), max(p.day), sum(p.rows)::bigint
+			from analytics_run.profile p
+			where p.tenant_id = tenant collate "C" and p.rows > 0
+			group by p.table_name, (p.day - date '1970-01-01') / 30;
+		return;
+	end if;
+	return query
+		select p.table_name, min(p.day), max(p.day), sum(p.rows)::bigint
+		from analytics_run.profile p
+		where p.tenant_id = tenant collate "C" and p.rows > 0 and (p.table_name, p.day) not in (
+			select d.table_name, d.day from analytics_run.profile_dirty d where d.tenant_id = tenant collate "C")
+		group by p.table_name, (p.day - date '1970-01-01') / 30;
+	for dirty in
+		select v.table_name, v.day_column from analytics_run.version v
+		where exists (
+			select from analytics_run.profile_dirty d
+			where d.tenant_id = tenant collate "C" and d.table_name = v.table_name)
+	loop
+		return query execute format('
+			select $2, min(f.day), max(f.day), count(*) from (
+				select %s as day from analytics_curated.%I t
+				where t.tenant_id = $1 collate "C" and %s in (
+					select d.day from analytics_run.profile_dirty d
+					where d.tenant_id = $1 collate "C" and d.table_name = $2)
+				limit 200000) f
+			group by (f.day - date ''1970-01-01'') / 30',
+			coalesce('t.' || quote_ident(dirty.day_column), 'date ''1970-01-01'''), dirty.table_name,
+			coalesce('t.' || quote_ident(dirty.day_column), 'date ''1970-01-01'''))
+			using tenant, dirty.table_name;
+	end loop;
+end
+$$;
+revoke execute on function analytics_run.extents_of(text) from public;
+grant execute on function analytics_run.extents_of(text) to analytics_queryd;
+drop function tenant_views.extents();
+
+reset role;
