@@ -256,8 +256,32 @@ static void on_admitted(void *arg, enum problem_code verdict, const char *detail
 	j->query = tenant_query(n, j->scope, j->stmts, STMTS, on_result, j);
 }
 
+/* What it reads of facts, of which each row lies where the tenant was on its day. The statement
+ * would answer with what is left of it. */
+static const char *unreadable(const struct adhoc_job *j, const struct tenant *n)
+{
+	const struct residency *residency = tenant_residency(n);
+
+	for (size_t i = 0; i < j->statement.reads.n; i++) {
+		const struct read *r = &j->statement.reads.v[i];
+		const char *why = strncmp(r->table, "dim_", 4) != 0
+					  ? residency_refusal(residency, r->from, r->to, j->arena)
+					  : NULL;
+
+		if (why != NULL)
+			return arena_printf(j->arena, "Of %s: %s", r->table, why);
+	}
+	return NULL;
+}
+
 static void run(struct adhoc_job *j, struct tenant *n)
 {
+	const char *why = unreadable(j, n);
+
+	if (why != NULL) {
+		end_problem(j, PROBLEM_QUERY_REJECTED, why, 0);
+		return;
+	}
 	j->started_mono_us = clock_mono_us();
 	cost_admit(j->adhoc->st->cost, n, &j->cost, on_admitted, j);
 }

@@ -54,7 +54,7 @@ void residency_free(struct residency *s)
 	free(s);
 }
 
-/* "from 2026-05-01 on", "until 2026-04-30", "2026-05-01 to 2026-05-31" */
+/* "from 2026-05-01 on", "until 2026-04-30", "2026-05-01 to 2026-05-31", "of all dates" */
 static const char *span(int32_t from, int32_t to, struct arena *a)
 {
 	char first[TIMESTAMP_TEXT_MAX], last[TIMESTAMP_TEXT_MAX];
@@ -63,6 +63,8 @@ static const char *span(int32_t from, int32_t to, struct arena *a)
 		timestamp_format_date(from, first);
 	if (to != INT32_MAX)
 		timestamp_format_date(to, last);
+	if (from == INT32_MIN && to == INT32_MAX)
+		return "of all dates";
 	if (to == INT32_MAX)
 		return arena_printf(a, "from %s on", first);
 	if (from == INT32_MIN)
@@ -90,7 +92,7 @@ static const char *readable_spans(const struct residency *s, struct arena *a)
 
 const char *residency_refusal(const struct residency *s, int32_t from, int32_t to, struct arena *a)
 {
-	for (size_t i = 0; s != NULL && i < s->n; i++) {
+	for (size_t i = 0; s != NULL && from <= to && i < s->n; i++) {
 		const struct period *p = &s->periods[i];
 
 		if (p->readable || p->from > to || p->to < from)

@@ -15,8 +15,8 @@ struct residency;
 struct residency *residency_new(const struct pgresult *r, size_t result) MUST_CHECK;
 void residency_free(struct residency *s); /* NULL is fine */
 
-/* Why the window (days, inclusive) cannot be answered, in the arena: what of it lies where, and
- * what can be read. NULL: it can. `s` NULL: everything can. */
+/* Why the window (days, inclusive; INT32_MIN, INT32_MAX: open) cannot be answered, in the arena:
+ * what of it lies where, and what can be read. NULL: it can. `s` NULL: everything can. */
 const char *residency_refusal(const struct residency *s, int32_t from, int32_t to, struct arena *a);
 
 #endif

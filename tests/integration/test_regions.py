@@ -49,8 +49,11 @@ class Asker:
     def sold(self, first, last, **more):
         return self.post("/metrics/rooms_sold:compute", {"dateRange": {"from": first, "to": last}, **more})
 
+    def run(self, sql, **more):
+        return self.post("/queries:run", {"sql": sql, **more})
+
     def sql(self, text):
-        answer = self.post("/queries:run", {"sql": text})
+        answer = self.run(text)
         assert answer.status == 200, answer
         return [list(row.values()) for row in answer.json()["rows"]]
 
@@ -60,6 +63,7 @@ def code(answer):
 
 
 NIGHTS = "select count(*) n, min(stay_date) a, max(stay_date) b from fact_room_night"
+SINCE, BEFORE = f" where stay_date >= date '{MOVED}'", f" where stay_date < date '{MOVED}'"
 STAYS = "select count(*) n from fact_reservation"
 
 
@@ -73,14 +77,21 @@ def test_where_it_moved_to(stack, moved):
     with Instance(stack, "queryd") as queryd:
         ask = Asker(queryd, stack, moved)
         # refused at once, while the views still show all
-        assert ask.sql(NIGHTS) == [[9, "2026-04-01", "2026-04-06"]]
+        assert code(ask.run(NIGHTS)) == code(ask.run(NIGHTS, dryRun=True)) == REJECTED
         refused = ask.sold("2026-04-01", "2026-04-30")
         assert code(refused) == REJECTED
         assert refused.json()["detail"] == (
             "The window 2026-04-01 to 2026-04-30 is not all readable here: until 2026-04-03 the tenant's data lies in "
             "me-central1. Readable: from 2026-04-04 on.")
         follow(stack, moved)
-        assert ask.sql(NIGHTS) == [[3, "2026-04-04", "2026-04-06"]] and ask.sql(STAYS) == [[2]]
+        # SQL as well, by what its conditions leave of the days of each table
+        assert ask.run(NIGHTS).json()["detail"] == (
+            "Of fact_room_night: The window of all dates is not all readable here: until 2026-04-03 the tenant's data lies in "
+            "me-central1. Readable: from 2026-04-04 on.")
+        assert ask.sql(NIGHTS + SINCE) == [[3, "2026-04-04", "2026-04-06"]] and code(ask.run(NIGHTS + BEFORE)) == REJECTED
+        assert code(ask.run(STAYS)) == REJECTED and ask.sql(f"{STAYS} where departure_date >= date '{MOVED}'") == [[2]]
+        assert code(ask.run(f"select (select count(*) from fact_payment) p, count(*) n from fact_room_night{SINCE}")) == REJECTED
+        assert ask.sql("select count(*) n from dim_property") == [[2]]
         assert code(ask.sold("2026-03-01", "2026-03-31")) == REJECTED  # all of it
         assert [row["rooms_sold"] for row in ask.sold(MOVED, "2026-04-30").json()["rows"]] == [3]
         # whatever asks: what it is compared with, the year before, explained, estimated, on a dashboard
@@ -104,7 +115,7 @@ def test_where_it_was(stack, moved):
     follow(stack, moved)
     with Instance(stack, "queryd") as queryd:
         ask = Asker(queryd, stack, moved)
-        assert ask.sql(NIGHTS) == [[6, "2026-04-01", "2026-04-03"]]
+        assert ask.sql(NIGHTS + BEFORE) == [[6, "2026-04-01", "2026-04-03"]] and code(ask.run(NIGHTS)) == REJECTED
         assert [row["rooms_sold"] for row in ask.sold("2026-04-01", "2026-04-03").json()["rows"]] == [6]
         refused = ask.sold("2026-04-03", "2026-04-04").json()["detail"]
         assert "from 2026-04-04 on the tenant's data lies in europe-west3. Readable: until 2026-04-03." in refused
