@@ -1,10 +1,11 @@
 """etld as a process: one-shots, what one event costs, and who is served when somebody floods it."""
 
 import os
+import re
 
 from etlstack import drain, tenants_of_shards
 from events import PROPERTY, confirmed, event, ident, item, money, reservation
-from harness import BIN, on_a_terminal, run
+from harness import BIN, CHECKOUT, on_a_terminal, run
 from hotels import hotel_group
 
 RESERVATIONS = 100_000
@@ -28,6 +29,22 @@ def make_large(etl, tenant, rsv):
                   f" select 'rsv_' || lpad(n::text, 26, '0'), {', '.join(columns)}"
                   f" from analytics_curated.{table}, generate_series(1, {RESERVATIONS}) n"
                   f" where tenant_id = '{tenant}' and reservation_id = '{rsv}'")
+
+
+def test_the_registry_of_projections_is_what_etld_builds(etl):
+    """Each table has a row there, with the queue that feeds it, its class and what it is made of."""
+    with open(os.path.join(CHECKOUT, "etld", "stream", "consumers.c"), encoding="utf-8") as source:
+        built = {(consumer, table) for consumer, tables in
+                 re.findall(r'\.name = "(\w+)",.*?\.tables = \{(.*?)\}', source.read(), re.S) for table in re.findall(r'"(\w+)"', tables)}
+    rows = etl.query("select consumer, table_name, key, freshness_class, freshness_slo_seconds, array_to_string(depends_on, ' '),"
+                     " array_to_string(subjects, ' ') from analytics.projections where status = 'active'")
+    versions = etl.query("select consumer, table_name from analytics_run.version")
+    assert {tuple(row[:2]) for row in rows} == built == set(map(tuple, versions))
+    hot = dict(etl.query("select consumer, hot from analytics_run.consumer"))
+    for consumer, table, key, kind, seconds, depends_on, subjects in rows:
+        assert (key, kind, seconds) == (table, *(("hot", "300") if hot[consumer] == "t" else ("cold", "900")))
+        assert set(depends_on.split()) < {row[2] for row in rows} and key not in depends_on.split()
+        assert all(re.fullmatch(r"melmastoon(\.[a-z_]+)+(\.\*)?", subject) for subject in subjects.split()) and subjects
 
 
 def test_one_event_in_a_large_tenant_reads_few_rows(etl):

@@ -82,6 +82,25 @@ def test_another_currency(world):
         ["AFN", "2", "14000000000"], ["USD", "0", "0"]]
 
 
+def test_a_stay_moves_to_another_room_type(world):
+    """Before it begins and in the middle of it: each night is of the type in which it is spent, and history says what moved."""
+    rsv = ident("rsv", 1)
+    world.apply([confirmed("2024-01-01T10:00", rsv, [item("2024-02-01", "2024-02-04", 100)])])
+    where = ("select stay_date, room_type_id, rate_micro / 1000000 from analytics_curated.fact_room_night where reservation_id = $1 order by 1, 2")
+    assert [row[1] for row in world.rows(where, rsv)] == [TYPE_A] * 3
+    world.apply([reservation("modified", "2024-01-03T10:00", rsv, items=[item("2024-02-01", "2024-02-04", 120, room_type=TYPE_B)])])
+    assert [row[1:] for row in world.rows(where, rsv)] == [[TYPE_B, "120"]] * 3
+    assert fact(world, rsv, "room_type_id", "rooms", "room_revenue_micro") == (TYPE_B, "1", "360000000")
+    split = [item("2024-02-01", "2024-02-02", 120, room_type=TYPE_B), item("2024-02-02", "2024-02-04", 150, n=2)]
+    world.apply([reservation("checked_in", "2024-02-01T15:00", rsv), reservation("modified", "2024-02-02T09:00", rsv, items=split)])
+    assert world.rows(where, rsv) == [["2024-02-01", TYPE_B, "120"], ["2024-02-02", TYPE_A, "150"], ["2024-02-03", TYPE_A, "150"]]
+    assert {night[3] for night in nights(world, rsv)} == {"in_house"}
+    assert world.rows("select known_at::date, room_type_id, sum(rooms_delta) from analytics_curated.fact_room_night_history"
+                      " where reservation_id = $1 group by 1, 2 order by 1, 2", rsv) == sorted([
+        ["2024-01-01", TYPE_A, "3"], ["2024-01-03", TYPE_A, "-3"], ["2024-01-03", TYPE_B, "3"],
+        ["2024-02-02", TYPE_A, "2"], ["2024-02-02", TYPE_B, "-2"]])
+
+
 @pytest.mark.parametrize("when, business_date, lead", (
     ("2024-03-31T00:30", "2024-03-31", "31"),  # spring: Lisbon is at UTC until 01:00Z
     ("2024-03-30T23:59", "2024-03-30", "32"),

@@ -5,6 +5,7 @@ import os
 import subprocess
 
 import pytest
+import zmq
 
 import pgcluster
 import reference
@@ -67,6 +68,32 @@ def test_the_newest_event_wins(etl, lock):
         etl.query("select pg_advisory_unlock_all()")
         if not lock:
             with_the_lock(etl)
+
+
+def test_a_hint_wakes_it(etl, tmp_path):
+    """An etld that looks once a minute applies at once what it is told of."""
+    tenant, endpoint = ident("tnt", "workers", "hint"), f"ipc://{tmp_path}/hint"
+    with etl.etld(hint_listen=endpoint, poll_interval="60s"), zmq.Context() as context, context.socket(zmq.PUSH) as hints:
+        wait_until(lambda: etl.pending() == 0)
+        etl.send([confirmed("2024-01-01T10:00", ident("rsv", tenant), [item("2024-02-01", "2024-02-03")])], tenant)
+        assert etl.pending() > 0
+        hints.connect(endpoint)
+        hints.send(b"landed")
+        wait_until(lambda: etl.pending() == 0, 20)
+
+
+def test_cold_work_becomes_hot_before_its_time_is_up(etl):
+    """Of the quarter of an hour that it has, half has passed."""
+    tenant = ident("tnt", "workers", "cold")
+    etl.send([event("lock.access.granted", "2024-03-01T08:00", {"attemptId": ident("att", tenant), "propertyId": PROPERTY})], tenant)
+    urgencies = []
+    for waited in ("0 s", "440 s", "460 s"):
+        etl.query(f"update analytics_run.delta set landed_at = now() - interval '{waited}' where tenant_id = $1", tenant)
+        with pgcluster.Conn(etl.env["DATABASE_URL"]) as conn:
+            due = conn.statement("warehouse/postgres/etld/list_due.sql", tenant)
+        urgencies += [row[3] for row in due if row[0] == "lock"]
+    assert urgencies == ["1", "1", "0"]
+    drain(etl)
 
 
 def test_a_new_tenant_keeps_nobody_waiting(etl):
