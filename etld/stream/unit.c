@@ -220,7 +220,7 @@ static void step_close(struct unit *u)
 		if (pgarray_count(a[CHANGE_TENANTS]) != 0)
 			ADD(u, SQL_etld_outbox_refreshed, c[i].name, a[CHANGE_TENANTS],
 			    a[CHANGE_UPSERTED], a[CHANGE_DELETED], a[CHANGE_FROM], a[CHANGE_TO],
-			    u->batch_tenants, u->landed);
+			    u->batch_tenants, u->landed, u->job_id);
 	}
 	add_records(u);
 	ADD0(u, SQL_etld_commit);

@@ -64,6 +64,7 @@ def told(etl, job):
 
 
 def test_a_refresh_is_done_and_told(etl, tenant):
+    before = len(etl.refreshed(tenant))
     etl.query("delete from analytics_curated.fact_payment_v1 where tenant_id = $1", tenant)
     job = ask(etl, "fact_payment", tenant)
     with etl.etld():
@@ -76,6 +77,8 @@ def test_a_refresh_is_done_and_told(etl, tenant):
     assert {k: completed[k] for k in ("jobId", "projectionKey", "trigger", "rowsIn", "rowsOut")} == {
         "jobId": job, "projectionKey": "fact_payment", "trigger": "api", "rowsIn": 2, "rowsOut": 2}
     assert started.keys() == completed.keys() and completed["durationMs"] > 0
+    assert [(said["projectionKey"], said["jobId"], said["runId"], said["rowsUpserted"]) for said in etl.refreshed(tenant)[before:]] == [
+        ("fact_payment", job, job + ".1", 2)]
     assert etl.value("select count(*) from analytics_run.job") == "0"
 
 

@@ -340,6 +340,48 @@ def test_a_refresh_leaves_version_profile_marks_and_one_event(world):
         "ai", "audit", "funnel", "fx", "housekeeping", "lock", "none", "payment", "property", "reservation", "tenant")]
 
 
+def refreshed(world):
+    """{(tenant, projection): payload} of what is due and is told now."""
+    world.etld.query("update analytics_run.refresh_due set due_at = now()")
+    world.etld.statement(wh.ETLD + "emit_refreshed.sql", 100, "1.0")
+    told = [json.loads(row[0]) for row in world.rows(
+        "delete from analytics_run.outbox where subject = 'melmastoon.analytics.projection.refreshed.v1' returning envelope")]
+    payloads = {(e["tenantId"], e["payload"]["projectionKey"]): e["payload"] for e in told}
+    assert len(payloads) == len(told)
+    return payloads
+
+
+def test_what_has_no_days_widens_no_window(world):
+    """Dimensions have none at all, and a reservation none before anybody says when."""
+    world.apply(inventory({TYPE_A: 1}) + [event("tenant.created", "2024-01-01T00:00", {"name": "Ghasi"}),
+                                          reservation("held", "2024-01-01T10:00", ident("rsv", 1))])
+    told = refreshed(world)
+    assert {table: told[TENANT, table]["windows"] for table in ("dim_property", "dim_room_type", "dim_room", "dim_tenant", "fact_reservation")} == {
+        table: [] for table in ("dim_property", "dim_room_type", "dim_room", "dim_tenant", "fact_reservation")}
+    assert told[TENANT, "fact_inventory_day"]["windows"][0]["from"] == "2024-01-01"
+    world.apply([reservation("held", "2024-01-01T10:00", ident("rsv", 2))])
+    world.apply([confirmed("2024-01-01T11:00", ident("rsv", 3), [item("2024-02-01", "2024-02-03")]), reservation("held", "2024-01-01T10:00", ident("rsv", 4))])
+    assert refreshed(world)[TENANT, "fact_reservation"]["windows"] == [{"from": "2024-02-01", "to": "2024-02-01"}]
+    assert ["fact_reservation", "1970-01-01"] in world.rows("select distinct table_name, day from analytics_run.profile_dirty")
+
+
+def test_a_refresh_tells_the_job_that_its_rows_came_from(world):
+    """As far as they all came from the same."""
+    world.admin.query("insert into analytics_run.job (job_id, attempt, projection, trigger, touches, touches_left) values"
+                      " ('job_1', 2, 'fact_payment', 'api', 1, 1), ('job_2', 1, 'fact_payment', 'api', 1, 1)")
+
+    def note(*jobs):
+        for job in jobs:
+            world.etld.statement(wh.ETLD + "outbox_refreshed.sql", "fact_payment", f"{{{TENANT}}}", "{1}", "{0}", "{2024-02-01}", "{2024-02-01}", None, None, job)
+        told = refreshed(world)[TENANT, "fact_payment"]
+        return told["jobId"], told["runId"][:7], told["rowsUpserted"]
+
+    assert note("job_1", "job_1") == ("job_1", "job_1.2", 2)
+    for mixed in (("job_1", "job_2"), ("job_1", None), (None, "job_1"), ("job_1", None, "job_1")):
+        job, run, rows = note(*mixed)
+        assert (job, run[:4], rows) == (None, "run_", len(mixed))
+
+
 def test_tenants(world):
     world.apply([event("tenant.created", "2024-01-01T00:00", {"name": "Ghasi", "defaultCurrency": "AFN", "timezone": "Asia/Kabul", "weekendDays": ["Friday", 4]}),
                  event("tenant.suspended", "2024-02-01T00:00", {}), event("tenant.region_changed", "2024-02-02T00:00", {"fromRegion": "a", "toRegion": "b"}),
