@@ -174,7 +174,7 @@ static void on_completed(void *arg, const struct pgresult *r, const struct err *
 		finish_job(j);
 }
 
-/* etl.completed first: told twice it is told once. */
+/* etl.completed first: told twice it is told once, and a refresh has told it with its data. */
 static void finish(struct jobs *j)
 {
 	char **claim = j->job.claim, duration_ms[24];
@@ -186,10 +186,7 @@ static void finish(struct jobs *j)
 
 	(void)snprintf(duration_ms, sizeof(duration_ms), "%lld",
 		       (long long)(clock_mono_ms() - j->job.claimed_ms));
-	if (j->kind->tells_its_end)
-		finish_job(j);
-	else
-		run(j->warehouse, j, &SQL_etld_complete_job, params, on_completed);
+	run(j->warehouse, j, &SQL_etld_complete_job, params, on_completed);
 }
 
 /* ---- the work */

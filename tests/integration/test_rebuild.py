@@ -382,6 +382,29 @@ def test_a_refresh_tells_the_job_that_its_rows_came_from(world):
         assert (job, run[:4], rows) == (None, "run_", len(mixed))
 
 
+def test_a_run_has_one_end(world):
+    """A worker that went silent when all was done: the first word counts, and each run has one."""
+    def completes(attempt):
+        world.etld.statement(wh.ETLD + "complete_job.sql", "job_1", attempt, TENANT, "fact_payment", "refresh", "api", 5, 2, 7, "1.0")
+
+    def fails(attempt):
+        world.etld.statement(wh.ETLD + "outbox_job_event.sql", "job_1", attempt, "failed", TENANT, "fact_payment", "api", 0, 0, 7, "WORKER_LOST",
+                             "it went silent", True, "2024-01-01", "1.0")
+
+    world.admin.query("insert into analytics_run.job (job_id, attempt, tenant_id, projection, trigger, touches, touches_left)"
+                      " values ('job_1', 1, $1, 'fact_payment', 'api', 1, 1)", TENANT)
+    world.etld.statement(wh.ETLD + "count_portion.sql", "job_1", True, 5, 2, "1.0")
+    for attempt in (1, 2):
+        completes(attempt)
+        fails(attempt)
+    fails(3)
+    completes(3)
+    told = [(subject.split(".")[3], json.loads(envelope)["payload"]) for subject, envelope in
+            world.rows("select subject, envelope from analytics_run.outbox order by outbox_id")]
+    assert [(kind, said["runId"]) for kind, said in told] == [("completed", "job_1.1"), ("completed", "job_1.2"), ("failed", "job_1.3")]
+    assert {(said["rowsIn"], said["rowsOut"]) for kind, said in told if kind == "completed"} == {(5, 2)}
+
+
 def test_tenants(world):
     world.apply([event("tenant.created", "2024-01-01T00:00", {"name": "Ghasi", "defaultCurrency": "AFN", "timezone": "Asia/Kabul", "weekendDays": ["Friday", 4]}),
                  event("tenant.suspended", "2024-02-01T00:00", {}), event("tenant.region_changed", "2024-02-02T00:00", {"fromRegion": "a", "toRegion": "b"}),

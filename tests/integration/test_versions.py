@@ -176,6 +176,44 @@ def test_every_consumer_has_versions(etl):
     assert all(versions(etl, table)[0][1] is not None for table in tables)
 
 
+def ends(etl, job):
+    """What was told of a job, once all is: (kind, number of the run)."""
+    wait_until(lambda: etl.value("select count(*) from analytics.etl_events where job_id = $1", job) == "0")
+    return [(kind, said["runId"].removeprefix(job + ".")) for kind, said in etl.published("etl_" + job)]
+
+
+def test_a_build_ends_with_its_switch(etl, tenant):
+    """Each run is told to end once. The first fails when all is built; the second has nothing left to build."""
+    with contextlib.suppress(AssertionError):
+        drop(etl, "fact_payment")
+    etl.query("create function public.refuse_switch() returns trigger language plpgsql as $$ begin raise exception 'not today'; end $$;"
+              " create trigger refuse before update on analytics_run.build for each row when (new.state = 'kept')"
+              " execute function public.refuse_switch()")
+    job = ask(etl, "fact_payment", ends="yes")
+    with etl.etld():
+        wait_until(lambda: etl.query("select state from analytics.etl_runs where job_id = $1", job)[:1] == [["failed"]])
+        assert "not today" in etl.value("select error from analytics.etl_runs where job_id = $1 and attempt = 1", job)
+        assert ends(etl, job) == [("started", "1"), ("failed", "1")]
+        etl.query("drop function public.refuse_switch() cascade")
+        etl.query("update analytics.etl_jobs set run_after = now() where job_id = $1", job)
+        wait_until(lambda: state(etl, job) == "succeeded")
+        assert ends(etl, job) == [("started", "1"), ("failed", "1"), ("started", "2"), ("completed", "2")]
+    *_, (_, completed) = etl.published("etl_" + job)
+    rows = etl.query("select rows_in, rows_out from analytics.etl_runs where job_id = $1 and attempt = 2", job)
+    assert rows == [[str(completed["rowsIn"]), str(completed["rowsOut"])]] and completed["rowsIn"] >= 2
+    assert completed["projectionKey"] == "fact_payment" and completed["durationMs"] > 0
+    assert etl.value("select o.created_at >= b.switched_at from analytics_run.build b join analytics_run.outbox o"
+                     " on o.ordering_key = 'etl_' || b.job_id and o.subject like '%.completed.v1' where b.job_id = $1", job) == "t"
+    drop(etl, "fact_payment")
+    held = ask(etl, "fact_payment", hold=True)
+    window = ask(etl, "fact_payment", to="2026-12-31")
+    with etl.etld():
+        wait_until(lambda: {state(etl, held), state(etl, window)} == {"succeeded"})
+        for job in (held, window):
+            assert ends(etl, job) == [("started", "1"), ("completed", "1")]
+    assert versions(etl, "fact_payment")[0][1] is not None
+
+
 def test_killed_amid_a_build_while_events_land(etl):
     """Another etld goes on; what landed meanwhile is in the version that becomes live; no reader notices."""
     tenant = ident("tnt", "versions", "killed")

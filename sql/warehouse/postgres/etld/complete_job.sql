@@ -1,5 +1,6 @@
--- Tells that a job is done that is no refresh: melmastoon.analytics.etl.completed.v1. Told twice it is told
--- once.
+-- Tells that a run of a job is done: melmastoon.analytics.etl.completed.v1. Told twice it is told once, so
+-- of a refresh nothing more than what count_portion.sql has told with the data. A run that was told to have
+-- failed, because its worker had gone silent, stays that.
 -- $1 job_id text
 -- $2 attempt integer
 -- $3 tenant text          null: a job of the platform
