@@ -194,7 +194,7 @@ static void add_records(struct unit *u)
 	    text_of(u, u->report.deleted), text_of(u, (clock_mono_us() - u->started_us) / 1000));
 	if (u->report.failed_keys + u->report.rejected > 0)
 		ADD(u, SQL_etld_outbox_failed, u->consumer->name, arena_strdup(u->arena, tables),
-		    pgarray_join(u->arena, u->tenants, u->batch_tenants), VERSION);
+		    pgarray_join(u->arena, u->tenants, u->batch_tenants), VERSION, u->job_id);
 	if (u->job_id != NULL)
 		ADD(u, SQL_etld_count_portion, u->job_id, u->job_last ? "true" : "false",
 		    text_of(u, u->report.keys),

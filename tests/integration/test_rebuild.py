@@ -382,6 +382,28 @@ def test_a_refresh_tells_the_job_that_its_rows_came_from(world):
         assert (job, run[:4], rows) == (None, "run_", len(mixed))
 
 
+def test_keys_set_aside_are_told_with_version_and_job(world):
+    """Of a portion of a job: its run; of a build: the version that it builds."""
+    world.admin.query("update analytics_run.version set live = 3, beside = 4 where table_name = 'fact_payment'")
+    world.admin.query("insert into analytics_run.job (job_id, attempt, projection, trigger, touches, touches_left) values"
+                      " ('job_refresh', 2, 'fact_payment', 'api', 1, 1), ('job_build', 1, 'fact_payment', 'api', 1, 1)")
+    world.admin.query("insert into analytics_run.build (consumer, state, job_id) values ('payment', 'building', 'job_build')")
+
+    def fails(key, job):
+        world.etld.query("begin")
+        world.etld.statement(wh.ETLD + "fail_key.sql", "payment", f"{{{TENANT}}}", f"{{{key}}}", 1, "boom")
+        world.etld.statement(wh.ETLD + "outbox_failed.sql", "payment", "{fact_payment}", f"{{{TENANT}}}", "1.0", job)
+        world.etld.query("commit")
+        told = [json.loads(row[0])["payload"] for row in world.rows("delete from analytics_run.outbox returning envelope")]
+        return [tuple(said[k] for k in ("projectionKey", "version", "jobId", "runId", "retriable", "attempt")) for said in told]
+
+    assert fails("a", None) == [("fact_payment", 3, None, None, True, 1)]
+    assert fails("a", None) == []
+    assert fails("event:b", None) == [("fact_payment", 3, None, None, False, 1)]
+    assert fails("c", "job_refresh") == [("fact_payment", 3, "job_refresh", "job_refresh.2", True, 1)]
+    assert fails("d", "job_build") == [("fact_payment", 4, "job_build", "job_build.1", True, 1)]
+
+
 def test_a_run_has_one_end(world):
     """A worker that went silent when all was done: the first word counts, and each run has one."""
     def completes(attempt):
