@@ -9,7 +9,7 @@ import random
 import pytest
 
 import warehouse as wh
-from events import PROPERTY, TENANT, TYPE_A, TYPE_B, at, confirmed, day, event, ident, inventory, item, money, reservation, room
+from events import OTHER, PROPERTY, TENANT, TYPE_A, TYPE_B, at, confirmed, day, event, ident, inventory, item, money, reservation, room
 from pgcluster import PgError
 from warehouse import World, digests, fact, nights
 
@@ -349,6 +349,43 @@ def refreshed(world):
     payloads = {(e["tenantId"], e["payload"]["projectionKey"]): e["payload"] for e in told}
     assert len(payloads) == len(told)
     return payloads
+
+
+def test_what_a_refresh_tells(world):
+    """One event for all that changed for a tenant in ten seconds: the sums, the days, how fresh it is."""
+    due = "select min(due_at), max(refreshed_at) from analytics_run.refresh_due where tenant_id = $1 and projection = 'fact_room_night'"
+    landed = ["2024-03-01T10:00:00.250Z", "2024-03-01T10:00:07.500Z", "2024-03-01T10:00:03.000Z"]
+
+    def apply(at_time, *events):
+        wh.land(world.ingestd, events)
+        world.admin.query("update analytics_run.delta set landed_at = $1", at_time)
+        wh.drain(world.etld)
+
+    def stay(n, start, end):
+        return confirmed("2024-01-01T10:00", ident("rsv", n), [item(start, end)])
+
+    apply(landed[0], stay(1, "2024-02-10", "2024-02-13"), {**stay(2, "2024-05-01", "2024-05-02"), "tenantId": OTHER})
+    [[first_due, _]] = world.rows(due, TENANT)
+    apply(landed[1], reservation("dates_changed", "2024-01-02T10:00", ident("rsv", 1), stay={"start": "2024-02-10", "end": "2024-02-11"}))
+    apply(landed[2], stay(3, "2024-02-01", "2024-02-03"))
+    assert world.rows(due, TENANT)[0][0] == first_due  # what comes later puts nothing off
+    world.admin.query("update analytics_run.version set live = 7 where table_name = 'fact_room_night'")
+    fresh = {tenant: float(world.value("select round(extract(epoch from refreshed_at - watermark), 3) from analytics_run.refresh_due"
+                                       " where tenant_id = $1 and projection = 'fact_room_night'", tenant)) for tenant in (TENANT, OTHER)}
+    told = refreshed(world)
+    assert sorted(told) == sorted((tenant, table) for tenant in (TENANT, OTHER) for table in ("fact_reservation", "fact_room_night", "fact_room_night_history"))
+    run = told[TENANT, "fact_room_night"].pop("runId")
+    assert told[TENANT, "fact_room_night"] == {
+        "projectionKey": "fact_room_night", "version": 7, "jobId": None, "windows": [{"from": "2024-02-01", "to": "2024-02-12"}],
+        "rowsUpserted": 3 + 2, "rowsDeleted": 2, "watermark": "2024-03-01T10:00:07.500Z", "freshnessSeconds": fresh[TENANT]}
+    assert told[OTHER, "fact_room_night"].pop("runId") != run
+    assert told[OTHER, "fact_room_night"] == {
+        "projectionKey": "fact_room_night", "version": 7, "jobId": None, "windows": [{"from": "2024-05-01", "to": "2024-05-01"}],
+        "rowsUpserted": 1, "rowsDeleted": 0, "watermark": "2024-03-01T10:00:00.250Z", "freshnessSeconds": fresh[OTHER]}
+    assert told[TENANT, "fact_reservation"]["version"] == 1 and told[TENANT, "fact_reservation"]["rowsUpserted"] == 3
+    assert refreshed(world) == {}
+    apply(landed[0], reservation("modified", "2024-01-03T10:00", ident("rsv", 3), channel="ota"))
+    assert sorted(refreshed(world)) == [(TENANT, table) for table in ("fact_reservation", "fact_room_night", "fact_room_night_history")]
 
 
 def test_what_has_no_days_widens_no_window(world):
