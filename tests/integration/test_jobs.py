@@ -180,3 +180,11 @@ def test_a_new_year_raises_the_horizon_of_inventory(etl, tenant):
         assert etl.value("select max(date) from analytics_curated.fact_inventory_day where tenant_id = $1", tenant) == f"{year + 2}-12-31"
     finally:
         etl.query("update analytics_run.setting set value = $1 where key = 'inventory_horizon_year'", before)
+
+
+def test_minutes_of_work_are_kept_for_two_weeks(etl):
+    etl.query("insert into analytics_run.refresh_minute select 'payment', now() - days * interval '1 day', 3, 1, 1, 1, 0, 1"
+              " from unnest('{13,15}'::integer[]) days")
+    with etl.etld():
+        wait_until(lambda: etl.value("select count(*) from analytics_run.refresh_minute where minute < now() - interval '14 days'") == "0")
+    assert int(etl.value("select count(*) from analytics_run.refresh_minute where minute < now() - interval '12 days'")) >= 1

@@ -499,3 +499,18 @@ def test_jobs(world):
     assert queryd.query("select count(*) from analytics.etl_jobs") == [["0"]]
     assert queryd.script(f"begin; set local analytics.tenant_id = '{TENANT}'; select count(*) from analytics.etl_jobs; commit")[2] == [["1"]]
     assert queryd.query("select count(*) from analytics.etl_jobs") == [["0"]]
+
+
+def test_minutes_long_past_are_forgotten(world):
+    """Of every consumer; what an estimate of a backfill reads stays."""
+    world.admin.query("insert into analytics_run.refresh_minute select c.consumer, now() - days * interval '1 day', 3, 1, 1, 2000, 0, 100"
+                      " from analytics_run.consumer c cross join unnest('{1,6,15,16,17,400}'::integer[]) days")
+    left = "select distinct projection, (now() - minute)::text from analytics_run.refresh_minute"
+    consumers = int(world.value("select count(*) from analytics_run.consumer"))
+    estimate = world.etld.statement(wh.ETLD + "plan_backfill.sql", "payment")
+    world.etld.statement(wh.ETLD + "prune_refreshes.sql", "14 days", 3)
+    assert len(world.rows(left)) == 3 * consumers  # bounded; the oldest first
+    assert world.value("select min(minute) > now() - interval '16 days' from analytics_run.refresh_minute") == "t"
+    world.etld.statement(wh.ETLD + "prune_refreshes.sql", "14 days", 3)
+    assert len(world.rows(left)) == 2 * consumers
+    assert world.etld.statement(wh.ETLD + "plan_backfill.sql", "payment") == estimate
