@@ -39,6 +39,8 @@ static const struct chore {
 	{&SQL_etld_resolve_dead_letters, {VERSION}, false, 2000, 5000, NULL},
 	/* of what was published a week is kept, for whoever asks what was sent */
 	{&SQL_relay_prune, {"7 days", "10000"}, false, 30000, 60000, NULL},
+	/* twice the week that the estimate of a backfill is made from */
+	{&SQL_etld_prune_refreshes, {"14 days", "10000"}, false, 5000, 600000, NULL},
 	/* all months that raw is partitioned by: one that an operator dropped may be needed again
 	 */
 	{&SQL_etld_ensure_partitions,

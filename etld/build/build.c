@@ -185,4 +185,4 @@ static void portion(void *errand, errand_fn fn, void *arg)
 		open_build(b);
 }
 
-const struct errand_kind errand_backfill = {"backfill", true, begin, portion, end, true};
+const struct errand_kind errand_backfill = {"backfill", begin, portion, end, true};

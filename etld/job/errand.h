@@ -35,8 +35,7 @@ typedef void (*errand_fn)(void *arg, enum errand_outcome outcome, enum job_reaso
 			  const char *why);
 
 struct errand_kind {
-	const char *name;   /* of the kind of job */
-	bool tells_its_end; /* etl.completed is written with its data */
+	const char *name; /* of the kind of job */
 	/* `job` is borrowed until the end, and is where it notes how far it is. */
 	void *(*begin)(const struct errand_env *env, struct job *job);
 	void (*portion)(void *errand, errand_fn fn, void *arg); /* fn once, maybe at once */

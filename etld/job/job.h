@@ -25,6 +25,7 @@ enum {
 struct job {
 	char *claim[CLAIM_COLUMNS]; /* texts; [CLAIM_ID] NULL: there is no job */
 	int64_t attempt;
+	int64_t claimed_ms;                           /* by the monotonic clock */
 	char rows_in[24], rows_out[24], progress[32]; /* as far as it is */
 	char error[512], wait[32];                    /* why it failed, until when */
 };

@@ -1,9 +1,9 @@
 /*
  * Carries what changed with jobs from the control database, where it was written with the change,
- * to the outbox of the warehouse, as etl.started and etl.failed (etl.completed is written there,
- * with the data). One event at a time, in order: read, put into the outbox, forget. Any number of
- * etlds may do it at once, and one that dies in between has its last event carried again: the
- * outbox takes each once.
+ * to the outbox of the warehouse, as etl.started and etl.failed (etl.completed is written there:
+ * of a refresh with the data, of other jobs at their end). One event at a time, in order: read, put
+ * into the outbox, forget. Any number of etlds may do it at once, and one that dies in between has
+ * its last event carried again: the outbox takes each once.
  */
 #ifndef ETLD_JOB_EVENTS_H
 #define ETLD_JOB_EVENTS_H

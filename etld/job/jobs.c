@@ -10,6 +10,7 @@
  */
 #include "etld/job/jobs.h"
 
+#include "common/base/clock.h"
 #include "common/base/xalloc.h"
 #include "common/daemon/log.h"
 #include "etld/job/errand.h"
@@ -173,17 +174,19 @@ static void on_completed(void *arg, const struct pgresult *r, const struct err *
 		finish_job(j);
 }
 
-/* etl.completed first: told twice it is told once. */
+/* etl.completed first: told twice it is told once, and a refresh has told it with its data. */
 static void finish(struct jobs *j)
 {
-	char **claim = j->job.claim;
-	const char *params[] = {claim[CLAIM_ID],   claim[CLAIM_ATTEMPT], claim[CLAIM_TENANT],
-				claim[CLAIM_KIND], claim[CLAIM_TRIGGER], VERSION};
+	char **claim = j->job.claim, duration_ms[24];
+	const char *params[] = {claim[CLAIM_ID],     claim[CLAIM_ATTEMPT],
+				claim[CLAIM_TENANT], claim[CLAIM_PROJECTION],
+				claim[CLAIM_KIND],   claim[CLAIM_TRIGGER],
+				j->job.rows_in,      j->job.rows_out,
+				duration_ms,         VERSION};
 
-	if (j->kind->tells_its_end)
-		finish_job(j);
-	else
-		run(j->warehouse, j, &SQL_etld_complete_job, params, on_completed);
+	(void)snprintf(duration_ms, sizeof(duration_ms), "%lld",
+		       (long long)(clock_mono_ms() - j->job.claimed_ms));
+	run(j->warehouse, j, &SQL_etld_complete_job, params, on_completed);
 }
 
 /* ---- the work */
@@ -287,6 +290,7 @@ static void on_claimed(void *arg, const struct pgresult *r, const struct err *e)
 		return;
 	}
 	job_take(&j->job, r);
+	j->job.claimed_ms = clock_mono_ms();
 	if (j->job.claim[CLAIM_ID] != NULL)
 		log_info("job claimed", LOG_S("job_id", j->job.claim[CLAIM_ID]),
 			 LOG_I("attempt", j->job.attempt));

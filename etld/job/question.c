@@ -115,5 +115,5 @@ static void portion(void *errand, errand_fn fn, void *arg)
 			    STATEMENT_LIMIT_MS, on_answer, q);
 }
 
-const struct errand_kind errand_forecast = {"forecast", false, begin_forecast, portion, end, false};
-const struct errand_kind errand_horizon = {"horizon", false, begin_horizon, portion, end, false};
+const struct errand_kind errand_forecast = {"forecast", begin_forecast, portion, end, false};
+const struct errand_kind errand_horizon = {"horizon", begin_horizon, portion, end, false};

@@ -125,4 +125,4 @@ static void portion(void *errand, errand_fn fn, void *arg)
 		open_job(r);
 }
 
-const struct errand_kind errand_refresh = {"refresh", true, begin, portion, end, false};
+const struct errand_kind errand_refresh = {"refresh", begin, portion, end, false};

@@ -295,6 +295,6 @@ const char *life_record_id(const void *errand)
 	return l->slots[SLOT_RECORD];
 }
 
-const struct errand_kind errand_purge = {"purge", false, begin_purge, portion, end, false};
-const struct errand_kind errand_erasure = {"erasure", false, begin_erasure, portion, end, false};
-const struct errand_kind errand_region = {"region", false, begin_region, portion, end, false};
+const struct errand_kind errand_purge = {"purge", begin_purge, portion, end, false};
+const struct errand_kind errand_erasure = {"erasure", begin_erasure, portion, end, false};
+const struct errand_kind errand_region = {"region", begin_region, portion, end, false};

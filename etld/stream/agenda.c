@@ -1,6 +1,7 @@
 /* The order of work; see agenda.h. */
 #include "etld/stream/agenda.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "common/base/backoff.h"
@@ -285,6 +286,20 @@ int64_t agenda_rest(struct agenda *a, struct task t, enum rest_reason why, int64
 			shortest = delay_ms;
 	}
 	return shortest;
+}
+
+int agenda_failures(const struct agenda *a, struct task t)
+{
+	struct task one = {.shards = 0};
+	int least = INT_MAX;
+
+	while (next_shard(t, &one)) {
+		int failures = past_of(a, one)->failures;
+
+		if (failures < least)
+			least = failures;
+	}
+	return least == INT_MAX ? 0 : least;
 }
 
 void agenda_rested(struct agenda *a, struct task t)

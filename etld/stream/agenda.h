@@ -43,7 +43,7 @@ enum rest_reason {
  */
 #define TASK_FEW 100
 
-/* Of so many failures in a row one-shots say that it is no use. */
+/* Of so many failures in a row one-shots say that it is no use, and others are told. */
 #define AGENDA_HOPELESS 5
 
 struct agenda_options {
@@ -75,6 +75,8 @@ void agenda_spent(struct agenda *a, struct task t, int64_t us, int64_t now_ms);
 /* Lets t rest; returns for how many milliseconds, at least. `random` as for backoff_next_ms. */
 int64_t agenda_rest(struct agenda *a, struct task t, enum rest_reason why, int64_t now_ms,
 		    uint32_t random);
+/* How often t has failed in a row; of several shards the least. */
+int agenda_failures(const struct agenda *a, struct task t);
 void agenda_rested(struct agenda *a, struct task t); /* it went well */
 
 #endif

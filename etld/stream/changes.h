@@ -14,7 +14,7 @@ enum change_array {
 	CHANGE_TENANTS,
 	CHANGE_UPSERTED,
 	CHANGE_DELETED,
-	CHANGE_FROM, /* first and last day */
+	CHANGE_FROM, /* first and last day, or null */
 	CHANGE_TO,
 	CHANGE_ARRAYS
 };

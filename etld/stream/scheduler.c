@@ -121,6 +121,37 @@ static void log_report(const struct unit_report *r)
 			  LOG_I("deleted", r->deleted), LOG_I("us", r->elapsed_us));
 }
 
+static void on_told(void *arg, const struct pgresult *r, const struct err *e)
+{
+	(void)arg;
+	(void)r;
+	if (e != NULL)
+		log_error("cannot tell that units fail", LOG_S("error", e->msg));
+}
+
+/* After some failures in a row, and again after as many: told twice it is told once. That the
+ * database is away is no fault of what waits. */
+static void tell_failing(struct scheduler *s, const struct unit_report *r)
+{
+	int n = agenda_failures(s->agenda, r->task);
+	char tables[CONSUMER_TABLES_LEN], shard[8], failures[16];
+	const char *params[] = {r->task.consumer->name,
+				tables,
+				shard,
+				r->task.portions ? "true" : "false",
+				r->err->msg,
+				failures,
+				VERSION};
+
+	if (n == 0 || n % AGENDA_HOPELESS != 0 || pg_error_class(r->err) == PG_ERROR_CONNECTION)
+		return;
+	consumer_tables(r->task.consumer, tables);
+	(void)snprintf(shard, sizeof(shard), "%d", __builtin_ctzll(r->task.shards));
+	(void)snprintf(failures, sizeof(failures), "%d", n);
+	pgpool_exec(s->pool, NULL, &SQL_etld_outbox_failing, params, LOOK_TIMEOUT_MS, on_told,
+		    NULL);
+}
+
 static void on_unit(void *arg, const struct unit_report *r)
 {
 	struct worker *w = arg;
@@ -151,6 +182,7 @@ static void on_unit(void *arg, const struct unit_report *r)
 	case UNIT_RETRY:
 	case UNIT_LOST:
 		let_rest(s, w->task, REST_FAILED);
+		tell_failing(s, r);
 		break;
 	}
 	worker_done(w);

@@ -194,7 +194,7 @@ static void add_records(struct unit *u)
 	    text_of(u, u->report.deleted), text_of(u, (clock_mono_us() - u->started_us) / 1000));
 	if (u->report.failed_keys + u->report.rejected > 0)
 		ADD(u, SQL_etld_outbox_failed, u->consumer->name, arena_strdup(u->arena, tables),
-		    pgarray_join(u->arena, u->tenants, u->batch_tenants), VERSION);
+		    pgarray_join(u->arena, u->tenants, u->batch_tenants), VERSION, u->job_id);
 	if (u->job_id != NULL)
 		ADD(u, SQL_etld_count_portion, u->job_id, u->job_last ? "true" : "false",
 		    text_of(u, u->report.keys),
@@ -220,7 +220,7 @@ static void step_close(struct unit *u)
 		if (pgarray_count(a[CHANGE_TENANTS]) != 0)
 			ADD(u, SQL_etld_outbox_refreshed, c[i].name, a[CHANGE_TENANTS],
 			    a[CHANGE_UPSERTED], a[CHANGE_DELETED], a[CHANGE_FROM], a[CHANGE_TO],
-			    u->batch_tenants, u->landed);
+			    u->batch_tenants, u->landed, u->job_id);
 	}
 	add_records(u);
 	ADD0(u, SQL_etld_commit);

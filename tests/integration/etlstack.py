@@ -111,6 +111,12 @@ class EtlStack(Stack):
         return [(subject.split(".")[-2], json.loads(envelope)["payload"]) for subject, envelope in self.query(
             "select subject, envelope from analytics_run.outbox where ordering_key = $1 order by outbox_id", key)]
 
+    def refreshed(self, tenant):
+        """Payloads of the tenant's projection.refreshed so far, those among them that are not due yet."""
+        self.query("update analytics_run.refresh_due set due_at = now() where tenant_id = $1", tenant)
+        self.oneshot("run")
+        return [said for kind, said in self.published(tenant) if kind == "refreshed"]
+
 
 def tenants_of_shards(stack, shards, name):
     """A tenant in each of these shards."""

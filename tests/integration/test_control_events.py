@@ -93,9 +93,12 @@ def test_a_forecast_is_seen_to_arrive(stack, tenant):
     stack.send_events([good, bare])
     wait_until(lambda: forecast_job(stack, tenant, good) == ("succeeded", None, "5", "2"), 60)
     wait_until(lambda: "no forecastRunId" in ((forecast_job(stack, tenant, bare) or ("", None))[1] or ""), 60)
-    told = stack.query("select count(*) from analytics_run.outbox where ordering_key = (select 'etl_' || job_id from analytics.etl_jobs"
+    told = stack.query("select envelope from analytics_run.outbox where ordering_key = (select 'etl_' || job_id from analytics.etl_jobs"
                        " where schedule_key = $1) and subject like '%.etl.completed.%'", f"event:{tenant}:{good['id'].removeprefix('evt_')}")
-    assert told == [["1"]]
+    [completed] = [json.loads(envelope)["payload"] for envelope, in told]
+    assert {k: completed[k] for k in ("kind", "trigger", "projectionKey", "rowsIn", "rowsOut", "reason")} == {
+        "kind": "forecast", "trigger": "event", "projectionKey": None, "rowsIn": 5, "rowsOut": 2, "reason": None}
+    assert completed["durationMs"] > 0
     # lost rows come back by the job alone
     gone = "delete from analytics_curated.{} where tenant_id = $1"
     stack.query(gone.format("fact_demand_forecast_v1"), tenant)

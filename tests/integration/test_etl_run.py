@@ -192,3 +192,37 @@ def test_a_key_that_fails_is_told_once(etl):
     assert etl.query("select key from analytics_run.failed_keys where tenant_id = $1 and key not like 'event:%'", tenant) == []
     assert etl.status()["failedKeys"] == 1
     etl.query("delete from analytics_run.failed_keys where tenant_id = $1", tenant)
+
+
+def test_what_keeps_failing_is_told_once(etl):
+    """Not a key that can be set aside: the whole unit. Told again only when it has gone well in between."""
+    tenant = ident("tnt", "keeps failing")
+
+    def pays(n):
+        return event("payment.transaction.captured", "2024-01-01T10:00", {"transactionId": ident("cap", tenant, n), "amount": money(9)}, tenant)
+
+    def failures():
+        return [said for kind, said in etl.published(tenant) if kind == "failed"]
+
+    table = "analytics_curated.fact_payment_v" + etl.value("select live from analytics_run.version where table_name = 'fact_payment'")
+    refuse = f"create trigger refuse before insert on {table} for each row execute function public.refuse_payment()"
+    etl.query("create function public.refuse_payment() returns trigger language plpgsql as $$ begin raise exception 'out of order'; end $$")
+    try:
+        etl.query(refuse)
+        etl.send_events([pays(1)])
+        for _ in range(2):
+            etl.oneshot("run", check=75)
+            said, = failures()
+            assert {k: said[k] for k in ("projectionKey", "reason", "retriable", "attempt", "jobId", "runId")} == {
+                "projectionKey": "fact_payment", "reason": "UNIT_FAILS", "retriable": True, "attempt": 5, "jobId": None, "runId": None}
+            assert "out of order" in said["detail"] and f"fact_payment_v{said['version']}" in table
+        etl.query(f"drop trigger refuse on {table}")
+        etl.oneshot("run")
+        assert len(failures()) == 1
+        etl.query(refuse)
+        etl.send_events([pays(2)])
+        etl.oneshot("run", check=75)
+        assert len(failures()) == 2
+    finally:
+        etl.query("drop function public.refuse_payment() cascade")
+        etl.oneshot("run")

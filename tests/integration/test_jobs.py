@@ -64,6 +64,7 @@ def told(etl, job):
 
 
 def test_a_refresh_is_done_and_told(etl, tenant):
+    before = len(etl.refreshed(tenant))
     etl.query("delete from analytics_curated.fact_payment_v1 where tenant_id = $1", tenant)
     job = ask(etl, "fact_payment", tenant)
     with etl.etld():
@@ -76,6 +77,8 @@ def test_a_refresh_is_done_and_told(etl, tenant):
     assert {k: completed[k] for k in ("jobId", "projectionKey", "trigger", "rowsIn", "rowsOut")} == {
         "jobId": job, "projectionKey": "fact_payment", "trigger": "api", "rowsIn": 2, "rowsOut": 2}
     assert started.keys() == completed.keys() and completed["durationMs"] > 0
+    assert [(said["projectionKey"], said["jobId"], said["runId"], said["rowsUpserted"]) for said in etl.refreshed(tenant)[before:]] == [
+        ("fact_payment", job, job + ".1", 2)]
     assert etl.value("select count(*) from analytics_run.job") == "0"
 
 
@@ -177,3 +180,11 @@ def test_a_new_year_raises_the_horizon_of_inventory(etl, tenant):
         assert etl.value("select max(date) from analytics_curated.fact_inventory_day where tenant_id = $1", tenant) == f"{year + 2}-12-31"
     finally:
         etl.query("update analytics_run.setting set value = $1 where key = 'inventory_horizon_year'", before)
+
+
+def test_minutes_of_work_are_kept_for_two_weeks(etl):
+    etl.query("insert into analytics_run.refresh_minute select 'payment', now() - days * interval '1 day', 3, 1, 1, 1, 0, 1"
+              " from unnest('{13,15}'::integer[]) days")
+    with etl.etld():
+        wait_until(lambda: etl.value("select count(*) from analytics_run.refresh_minute where minute < now() - interval '14 days'") == "0")
+    assert int(etl.value("select count(*) from analytics_run.refresh_minute where minute < now() - interval '12 days'")) >= 1

@@ -9,7 +9,7 @@ import random
 import pytest
 
 import warehouse as wh
-from events import PROPERTY, TENANT, TYPE_A, TYPE_B, at, confirmed, day, event, ident, inventory, item, money, reservation, room
+from events import OTHER, PROPERTY, TENANT, TYPE_A, TYPE_B, at, confirmed, day, event, ident, inventory, item, money, reservation, room
 from pgcluster import PgError
 from warehouse import World, digests, fact, nights
 
@@ -359,6 +359,130 @@ def test_a_refresh_leaves_version_profile_marks_and_one_event(world):
         "ai", "audit", "funnel", "fx", "housekeeping", "lock", "none", "payment", "property", "reservation", "tenant")]
 
 
+def refreshed(world):
+    """{(tenant, projection): payload} of what is due and is told now."""
+    world.etld.query("update analytics_run.refresh_due set due_at = now()")
+    world.etld.statement(wh.ETLD + "emit_refreshed.sql", 100, "1.0")
+    told = [json.loads(row[0]) for row in world.rows(
+        "delete from analytics_run.outbox where subject = 'melmastoon.analytics.projection.refreshed.v1' returning envelope")]
+    payloads = {(e["tenantId"], e["payload"]["projectionKey"]): e["payload"] for e in told}
+    assert len(payloads) == len(told)
+    return payloads
+
+
+def test_what_a_refresh_tells(world):
+    """One event for all that changed for a tenant in ten seconds: the sums, the days, how fresh it is."""
+    due = "select min(due_at), max(refreshed_at) from analytics_run.refresh_due where tenant_id = $1 and projection = 'fact_room_night'"
+    landed = ["2024-03-01T10:00:00.250Z", "2024-03-01T10:00:07.500Z", "2024-03-01T10:00:03.000Z"]
+
+    def apply(at_time, *events):
+        wh.land(world.ingestd, events)
+        world.admin.query("update analytics_run.delta set landed_at = $1", at_time)
+        wh.drain(world.etld)
+
+    def stay(n, start, end):
+        return confirmed("2024-01-01T10:00", ident("rsv", n), [item(start, end)])
+
+    apply(landed[0], stay(1, "2024-02-10", "2024-02-13"), {**stay(2, "2024-05-01", "2024-05-02"), "tenantId": OTHER})
+    [[first_due, _]] = world.rows(due, TENANT)
+    apply(landed[1], reservation("dates_changed", "2024-01-02T10:00", ident("rsv", 1), stay={"start": "2024-02-10", "end": "2024-02-11"}))
+    apply(landed[2], stay(3, "2024-02-01", "2024-02-03"))
+    assert world.rows(due, TENANT)[0][0] == first_due  # what comes later puts nothing off
+    world.admin.query("update analytics_run.version set live = 7 where table_name = 'fact_room_night'")
+    fresh = {tenant: float(world.value("select round(extract(epoch from refreshed_at - watermark), 3) from analytics_run.refresh_due"
+                                       " where tenant_id = $1 and projection = 'fact_room_night'", tenant)) for tenant in (TENANT, OTHER)}
+    told = refreshed(world)
+    assert sorted(told) == sorted((tenant, table) for tenant in (TENANT, OTHER) for table in ("fact_reservation", "fact_room_night", "fact_room_night_history"))
+    run = told[TENANT, "fact_room_night"].pop("runId")
+    assert told[TENANT, "fact_room_night"] == {
+        "projectionKey": "fact_room_night", "version": 7, "jobId": None, "windows": [{"from": "2024-02-01", "to": "2024-02-12"}],
+        "rowsUpserted": 3 + 2, "rowsDeleted": 2, "watermark": "2024-03-01T10:00:07.500Z", "freshnessSeconds": fresh[TENANT]}
+    assert told[OTHER, "fact_room_night"].pop("runId") != run
+    assert told[OTHER, "fact_room_night"] == {
+        "projectionKey": "fact_room_night", "version": 7, "jobId": None, "windows": [{"from": "2024-05-01", "to": "2024-05-01"}],
+        "rowsUpserted": 1, "rowsDeleted": 0, "watermark": "2024-03-01T10:00:00.250Z", "freshnessSeconds": fresh[OTHER]}
+    assert told[TENANT, "fact_reservation"]["version"] == 1 and told[TENANT, "fact_reservation"]["rowsUpserted"] == 3
+    assert refreshed(world) == {}
+    apply(landed[0], reservation("modified", "2024-01-03T10:00", ident("rsv", 3), channel="ota"))
+    assert sorted(refreshed(world)) == [(TENANT, table) for table in ("fact_reservation", "fact_room_night", "fact_room_night_history")]
+
+
+def test_what_has_no_days_widens_no_window(world):
+    """Dimensions have none at all, and a reservation none before anybody says when."""
+    world.apply(inventory({TYPE_A: 1}) + [event("tenant.created", "2024-01-01T00:00", {"name": "Ghasi"}),
+                                          reservation("held", "2024-01-01T10:00", ident("rsv", 1))])
+    told = refreshed(world)
+    assert {table: told[TENANT, table]["windows"] for table in ("dim_property", "dim_room_type", "dim_room", "dim_tenant", "fact_reservation")} == {
+        table: [] for table in ("dim_property", "dim_room_type", "dim_room", "dim_tenant", "fact_reservation")}
+    assert told[TENANT, "fact_inventory_day"]["windows"][0]["from"] == "2024-01-01"
+    world.apply([reservation("held", "2024-01-01T10:00", ident("rsv", 2))])
+    world.apply([confirmed("2024-01-01T11:00", ident("rsv", 3), [item("2024-02-01", "2024-02-03")]), reservation("held", "2024-01-01T10:00", ident("rsv", 4))])
+    assert refreshed(world)[TENANT, "fact_reservation"]["windows"] == [{"from": "2024-02-01", "to": "2024-02-01"}]
+    assert ["fact_reservation", "1970-01-01"] in world.rows("select distinct table_name, day from analytics_run.profile_dirty")
+
+
+def test_a_refresh_tells_the_job_that_its_rows_came_from(world):
+    """As far as they all came from the same."""
+    world.admin.query("insert into analytics_run.job (job_id, attempt, projection, trigger, touches, touches_left) values"
+                      " ('job_1', 2, 'fact_payment', 'api', 1, 1), ('job_2', 1, 'fact_payment', 'api', 1, 1)")
+
+    def note(*jobs):
+        for job in jobs:
+            world.etld.statement(wh.ETLD + "outbox_refreshed.sql", "fact_payment", f"{{{TENANT}}}", "{1}", "{0}", "{2024-02-01}", "{2024-02-01}", None, None, job)
+        told = refreshed(world)[TENANT, "fact_payment"]
+        return told["jobId"], told["runId"][:7], told["rowsUpserted"]
+
+    assert note("job_1", "job_1") == ("job_1", "job_1.2", 2)
+    for mixed in (("job_1", "job_2"), ("job_1", None), (None, "job_1"), ("job_1", None, "job_1")):
+        job, run, rows = note(*mixed)
+        assert (job, run[:4], rows) == (None, "run_", len(mixed))
+
+
+def test_keys_set_aside_are_told_with_version_and_job(world):
+    """Of a portion of a job: its run; of a build: the version that it builds."""
+    world.admin.query("update analytics_run.version set live = 3, beside = 4 where table_name = 'fact_payment'")
+    world.admin.query("insert into analytics_run.job (job_id, attempt, projection, trigger, touches, touches_left) values"
+                      " ('job_refresh', 2, 'fact_payment', 'api', 1, 1), ('job_build', 1, 'fact_payment', 'api', 1, 1)")
+    world.admin.query("insert into analytics_run.build (consumer, state, job_id) values ('payment', 'building', 'job_build')")
+
+    def fails(key, job):
+        world.etld.query("begin")
+        world.etld.statement(wh.ETLD + "fail_key.sql", "payment", f"{{{TENANT}}}", f"{{{key}}}", 1, "boom")
+        world.etld.statement(wh.ETLD + "outbox_failed.sql", "payment", "{fact_payment}", f"{{{TENANT}}}", "1.0", job)
+        world.etld.query("commit")
+        told = [json.loads(row[0])["payload"] for row in world.rows("delete from analytics_run.outbox returning envelope")]
+        return [tuple(said[k] for k in ("projectionKey", "version", "jobId", "runId", "retriable", "attempt")) for said in told]
+
+    assert fails("a", None) == [("fact_payment", 3, None, None, True, 1)]
+    assert fails("a", None) == []
+    assert fails("event:b", None) == [("fact_payment", 3, None, None, False, 1)]
+    assert fails("c", "job_refresh") == [("fact_payment", 3, "job_refresh", "job_refresh.2", True, 1)]
+    assert fails("d", "job_build") == [("fact_payment", 4, "job_build", "job_build.1", True, 1)]
+
+
+def test_a_run_has_one_end(world):
+    """A worker that went silent when all was done: the first word counts, and each run has one."""
+    def completes(attempt):
+        world.etld.statement(wh.ETLD + "complete_job.sql", "job_1", attempt, TENANT, "fact_payment", "refresh", "api", 5, 2, 7, "1.0")
+
+    def fails(attempt):
+        world.etld.statement(wh.ETLD + "outbox_job_event.sql", "job_1", attempt, "failed", TENANT, "fact_payment", "api", 0, 0, 7, "WORKER_LOST",
+                             "it went silent", True, "2024-01-01", "1.0")
+
+    world.admin.query("insert into analytics_run.job (job_id, attempt, tenant_id, projection, trigger, touches, touches_left)"
+                      " values ('job_1', 1, $1, 'fact_payment', 'api', 1, 1)", TENANT)
+    world.etld.statement(wh.ETLD + "count_portion.sql", "job_1", True, 5, 2, "1.0")
+    for attempt in (1, 2):
+        completes(attempt)
+        fails(attempt)
+    fails(3)
+    completes(3)
+    told = [(subject.split(".")[3], json.loads(envelope)["payload"]) for subject, envelope in
+            world.rows("select subject, envelope from analytics_run.outbox order by outbox_id")]
+    assert [(kind, said["runId"]) for kind, said in told] == [("completed", "job_1.1"), ("completed", "job_1.2"), ("failed", "job_1.3")]
+    assert {(said["rowsIn"], said["rowsOut"]) for kind, said in told if kind == "completed"} == {(5, 2)}
+
+
 def test_tenants(world):
     world.apply([event("tenant.created", "2024-01-01T00:00", {"name": "Ghasi", "defaultCurrency": "AFN", "timezone": "Asia/Kabul", "weekendDays": ["Friday", 4]}),
                  event("tenant.suspended", "2024-02-01T00:00", {}), event("tenant.region_changed", "2024-02-02T00:00", {"fromRegion": "a", "toRegion": "b"}),
@@ -394,3 +518,18 @@ def test_jobs(world):
     assert queryd.query("select count(*) from analytics.etl_jobs") == [["0"]]
     assert queryd.script(f"begin; set local analytics.tenant_id = '{TENANT}'; select count(*) from analytics.etl_jobs; commit")[2] == [["1"]]
     assert queryd.query("select count(*) from analytics.etl_jobs") == [["0"]]
+
+
+def test_minutes_long_past_are_forgotten(world):
+    """Of every consumer; what an estimate of a backfill reads stays."""
+    world.admin.query("insert into analytics_run.refresh_minute select c.consumer, now() - days * interval '1 day', 3, 1, 1, 2000, 0, 100"
+                      " from analytics_run.consumer c cross join unnest('{1,6,15,16,17,400}'::integer[]) days")
+    left = "select distinct projection, (now() - minute)::text from analytics_run.refresh_minute"
+    consumers = int(world.value("select count(*) from analytics_run.consumer"))
+    estimate = world.etld.statement(wh.ETLD + "plan_backfill.sql", "payment")
+    world.etld.statement(wh.ETLD + "prune_refreshes.sql", "14 days", 3)
+    assert len(world.rows(left)) == 3 * consumers  # bounded; the oldest first
+    assert world.value("select min(minute) > now() - interval '16 days' from analytics_run.refresh_minute") == "t"
+    world.etld.statement(wh.ETLD + "prune_refreshes.sql", "14 days", 3)
+    assert len(world.rows(left)) == 2 * consumers
+    assert world.etld.statement(wh.ETLD + "plan_backfill.sql", "payment") == estimate

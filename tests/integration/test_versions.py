@@ -110,6 +110,14 @@ def test_what_differs_is_shown_and_switched(etl, tenant):
     wrong = payments(etl, tenant)
     before = dict(etl.query("select tenant_id, data_version from analytics_run.table_state where table_name = 'fact_payment'"))
     etl.query("delete from analytics_run.profile_dirty")
+    told = {t: len(etl.refreshed(t)) for t in (tenant, other)}
+
+    def told_since():
+        """(version, window, rows put, rows cut) of the refreshes since, of both tenants."""
+        said = [payload for t in told for payload in etl.refreshed(t)[told[t]:]]
+        told.update({t: len(etl.refreshed(t)) for t in told})
+        assert {payload["projectionKey"] for payload in said} <= {"fact_payment"}
+        return [(p["version"], p["jobId"], p["windows"], p["rowsUpserted"], p["rowsDeleted"], p["freshnessSeconds"]) for p in said]
 
     held = json.loads(etl.oneshot("backfill", "--projection", "fact_payment", "--hold", "--json").stdout)
     assert (held["projection"], held["state"]) == ("fact_payment", "built")
@@ -129,15 +137,22 @@ def test_what_differs_is_shown_and_switched(etl, tenant):
     assert {t for t in after if after[t] != before[t]} == {tenant}
     assert etl.query("select distinct tenant_id, table_name, day from analytics_run.profile_dirty order by 3") == [
         [tenant, "fact_payment", "2026-03-01"], [tenant, "fact_payment", "2026-03-03"]]
+    days = [{"from": "2026-03-01", "to": "2026-03-03"}]
+    assert told_since() == [(2, None, days, 2, 1, 0)]  # held: its job is over
 
     etl.send_events([event("payment.transaction.refunded", "2026-03-02T02:00", {"transactionId": second, "amount": money(1, "EUR")}, tenant)])
     drain(etl)
+    told_since()
     etl.oneshot("backfill", "--projection", "fact_payment", "--rollback")
     assert versions(etl, "fact_payment")[0] == ["1", "2"]
+    assert told_since() == [(1, None, days, 2, 1, 0)]
     assert [row[1] for row in payments(etl, tenant) if row[0] == second[-4:]] == ["1000000"]  # it was kept up to date
     refused = etl.oneshot("backfill", "--projection", "fact_payment", check=69)
     assert "drop it first" in refused.stderr + str(etl.query("select error from analytics.etl_jobs order by created_at desc limit 1"))
     etl.oneshot("backfill", "--projection", "fact_payment", "--rollback")
+    etl.oneshot("backfill", "--projection", "fact_payment", "--rollback")
+    etl.oneshot("backfill", "--projection", "fact_payment", "--rollback")
+    assert told_since() == [(2, None, days, 6, 3, 0)]  # of ten seconds
     drop(etl, "fact_payment")
     assert versions(etl, "fact_payment") == (["2", None], {"1": "retired", "2": "active"})
     assert etl.value("select to_regclass('analytics_curated.fact_payment_v1')") is None
@@ -159,6 +174,44 @@ def test_every_consumer_has_versions(etl):
     assert {row[0] for row in found if int(row[1]) > 0} >= tables - {"fact_payment"}
     assert all(row[1] == row[2] and row[3] == "0" for row in found if row[0] != "fact_payment"), found
     assert all(versions(etl, table)[0][1] is not None for table in tables)
+
+
+def ends(etl, job):
+    """What was told of a job, once all is: (kind, number of the run)."""
+    wait_until(lambda: etl.value("select count(*) from analytics.etl_events where job_id = $1", job) == "0")
+    return [(kind, said["runId"].removeprefix(job + ".")) for kind, said in etl.published("etl_" + job)]
+
+
+def test_a_build_ends_with_its_switch(etl, tenant):
+    """Each run is told to end once. The first fails when all is built; the second has nothing left to build."""
+    with contextlib.suppress(AssertionError):
+        drop(etl, "fact_payment")
+    etl.query("create function public.refuse_switch() returns trigger language plpgsql as $$ begin raise exception 'not today'; end $$;"
+              " create trigger refuse before update on analytics_run.build for each row when (new.state = 'kept')"
+              " execute function public.refuse_switch()")
+    job = ask(etl, "fact_payment", ends="yes")
+    with etl.etld():
+        wait_until(lambda: etl.query("select state from analytics.etl_runs where job_id = $1", job)[:1] == [["failed"]])
+        assert "not today" in etl.value("select error from analytics.etl_runs where job_id = $1 and attempt = 1", job)
+        assert ends(etl, job) == [("started", "1"), ("failed", "1")]
+        etl.query("drop function public.refuse_switch() cascade")
+        etl.query("update analytics.etl_jobs set run_after = now() where job_id = $1", job)
+        wait_until(lambda: state(etl, job) == "succeeded")
+        assert ends(etl, job) == [("started", "1"), ("failed", "1"), ("started", "2"), ("completed", "2")]
+    *_, (_, completed) = etl.published("etl_" + job)
+    rows = etl.query("select rows_in, rows_out from analytics.etl_runs where job_id = $1 and attempt = 2", job)
+    assert rows == [[str(completed["rowsIn"]), str(completed["rowsOut"])]] and completed["rowsIn"] >= 2
+    assert completed["projectionKey"] == "fact_payment" and completed["durationMs"] > 0
+    assert etl.value("select o.created_at >= b.switched_at from analytics_run.build b join analytics_run.outbox o"
+                     " on o.ordering_key = 'etl_' || b.job_id and o.subject like '%.completed.v1' where b.job_id = $1", job) == "t"
+    drop(etl, "fact_payment")
+    held = ask(etl, "fact_payment", hold=True)
+    window = ask(etl, "fact_payment", to="2026-12-31")
+    with etl.etld():
+        wait_until(lambda: {state(etl, held), state(etl, window)} == {"succeeded"})
+        for job in (held, window):
+            assert ends(etl, job) == [("started", "1"), ("completed", "1")]
+    assert versions(etl, "fact_payment")[0][1] is not None
 
 
 def test_killed_amid_a_build_while_events_land(etl):
@@ -253,9 +306,14 @@ def test_what_is_made_of_it_is_made_again(etl, tenant):
     etl.touch_all("payment", tenant)
     drain(etl)
     assert etl.query(days, tenant) == [["2026-02-28"]]
+    told = len(etl.refreshed(tenant))
     etl.oneshot("backfill", "--projection", "dim_property")
     drain(etl)
     assert etl.query(days, tenant) == [["2026-03-01"]]
+    job = etl.value("select job_id from analytics.etl_jobs where kind = 'backfill' order by created_at desc limit 1")
+    said = {p["projectionKey"]: (p["jobId"], p["windows"], p["rowsUpserted"]) for p in etl.refreshed(tenant)[told:]}
+    assert said["dim_property"] == (job, [], 2)
+    assert said["fact_payment"] == (None, [{"from": "2026-02-28", "to": "2026-03-01"}], 2)
 
 
 @pytest.mark.parametrize("words, says", (

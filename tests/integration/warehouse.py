@@ -152,7 +152,7 @@ def unit(conn, consumer, shard, max_events=10000, seed="seed", on_rebuild=None, 
             for table, upserted, deleted, changed, *impact in run(rebuild, key_tenants, keys, 1, 2**31 - 1):
                 run("bump_version", table, changed, *impact[:2], tenants, landed, key_tenants)
                 run("note_refresh", table, shard, events, upserted, deleted, 0)
-                run("outbox_refreshed", table, changed, *impact, tenants, landed)
+                run("outbox_refreshed", table, changed, *impact, tenants, landed, None)
     conn.query("commit")
     return batches is not None or touched[0] is not None
 

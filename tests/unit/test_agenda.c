@@ -204,9 +204,14 @@ START_TEST(what_failed_rests_longer_each_time)
 		ms = agenda_rest(agenda, t, REST_FAILED, 1000, UINT32_MAX);
 		ck_assert_int_gt(ms, longest);
 		longest = ms;
+		ck_assert_int_eq(agenda_failures(agenda, t), i + 1);
 	}
 	ck_assert(agenda_hopeless(agenda));
+	t.shards |= 1 << 2; /* which has not failed */
+	ck_assert_int_eq(agenda_failures(agenda, t), 0);
+	t.shards = 1 << 1;
 	agenda_rested(agenda, t);
+	ck_assert_int_eq(agenda_failures(agenda, t), 0);
 	ck_assert(!agenda_hopeless(agenda));
 	ck_assert(agenda_next(agenda, running, 0, 1000, &t));
 	ck_assert_int_eq(agenda_rest(agenda, t, REST_FAILED, 1000, 0), 200);

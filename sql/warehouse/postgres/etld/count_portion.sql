@@ -1,5 +1,6 @@
--- Counts a portion of a job; with the last one etl.completed goes to the outbox, in the transaction of
--- the data. The last statement of a unit of work: other shards of the job wait for its commit.
+-- Counts a portion of a job; with the last one of a refresh etl.completed goes to the outbox, in the
+-- transaction of the data. A build is not at its end then: complete_job.sql tells of that. The last
+-- statement of a unit of work: other shards of the job wait for its commit.
 -- $1 job_id text
 -- $2 was_last boolean    nothing is left of this portion's row of touched
 -- $3 keys bigint
@@ -13,7 +14,9 @@ with counted as (
 	returning job_id, attempt, tenant_id, projection, trigger, rows_in, rows_out, touches_left, opened_at
 ), done as (
 	insert into analytics_run.job_event (job_id, attempt, kind)
-	select job_id, attempt, 'completed' from counted where touches_left = 0
+	select job_id, attempt, 'completed'
+	from counted c
+	where touches_left = 0 and not exists (select from analytics_run.build b where b.job_id = c.job_id)
 	on conflict do nothing
 	returning job_id
 )

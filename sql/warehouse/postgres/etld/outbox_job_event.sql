@@ -1,5 +1,5 @@
 -- Tells what changed with a job: melmastoon.analytics.etl.{started,failed}.v1. Told twice it is told
--- once.
+-- once, and a run that was told to be completed does not fail any more.
 -- $1 job_id text
 -- $2 attempt integer
 -- $3 kind text             started, failed

@@ -18,7 +18,7 @@
 -- $4 last integer
 -- rows: 2 (table_name text, upserted bigint, deleted bigint, tenants text[], tenant_upserted bigint[],
 --   tenant_deleted bigint[], day_from date[], day_to date[]); the arrays, parallel, are of the tenants
---   whose rows changed, null when none did
+--   whose rows changed, null when none did; the days are null when no row that changed has one
 with wanted as materialized (
 	select distinct tenant_id, key as reservation_id
 	from unnest($1::text[], $2::text[]) with ordinality as k (tenant_id, key, n)
@@ -246,12 +246,12 @@ with wanted as materialized (
 		(tenant_id is not null)::integer, (tenant_id is null)::integer
 	from diff_night
 ), cell as materialized (
-	select table_name, tenant_id, coalesce(day, date '1970-01-01') as day, sum(put) as put, sum(cut) as cut
+	select table_name, tenant_id, day, sum(put) as put, sum(cut) as cut
 	from changed
-	group by table_name, tenant_id, 3
+	group by table_name, tenant_id, day
 ), dirty as (
 	insert into analytics_run.profile_dirty (tenant_id, table_name, day)
-	select tenant_id, table_name, day from cell
+	select tenant_id, table_name, coalesce(day, date '1970-01-01') from cell
 ), impact as (
 	select table_name, tenant_id, sum(put)::bigint as upserted, sum(cut)::bigint as deleted, min(day) as day_from,
 		max(day) as day_to

@@ -117,9 +117,8 @@ with wanted as materialized (
 	insert into analytics_run.profile_dirty (tenant_id, table_name, day)
 	select tenant_id, 'dim_room_type', day from cell
 ), impact as (
-	select tenant_id, sum(put)::bigint as upserted, sum(cut)::bigint as deleted, min(day) as day_from, max(day) as day_to
+	select tenant_id, put as upserted, cut as deleted, null::date as day_from, null::date as day_to -- it has no days
 	from cell
-	group by tenant_id
 )
 select 'dim_room_type' as table_name, coalesce(sum(upserted), 0)::bigint as upserted,
 	coalesce(sum(deleted), 0)::bigint as deleted, array_agg(tenant_id) as tenants, array_agg(upserted) as tenant_upserted,
