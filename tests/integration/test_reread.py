@@ -315,6 +315,27 @@ def test_who_is_purged_stays_purged(etl):
     assert etl.value("select count(*) from analytics_run.failed_keys where tenant_id = $1", tenant) == "0"
 
 
+def test_a_tenant_is_purged_amid_it(etl, hotels):  # pylint: disable=unused-argument
+    """The job does not wait for what the purge has taken out of the queue."""
+    tenant, job = ident("tnt", "reread", "amid"), ident("job", "amid")
+    etl.send_events([event("payment.transaction.captured", "2026-03-01T10:00", {"transactionId": ident("cap", tenant), "amount": money(1)}, tenant)])
+    drain(etl)
+    while etl.value("select analytics_run.find_batches($1, 'payment', 100000)", job) != "t":
+        pass
+    etl.query("select analytics_run.open_reread($1, 1, 'fact_payment', 'payment', 'operator')", job)
+    assert etl.query("select kind from analytics_run.touched where tenant_id = $1 and job_id = $2 order by 1", tenant, job) == [["all"], ["raw"]]
+    etl.query("insert into analytics_run.tombstone (tenant_id) values ($1)", tenant)
+    etl.query("select analytics_run.open_purge($1, '', '{}')", tenant)
+    etl.query("select analytics_run.purge_queue($1)", tenant)
+    wait_until(lambda: etl.value("select analytics_run.purge_tables($1, '', 100000)", tenant) == "0")
+    etl.query("insert into analytics.etl_jobs (job_id, kind, projection, params) values ($1, 'backfill', 'fact_payment', $2)", job,
+              '{"reread": true}')
+    with etl.etld(**SMALL):
+        wait_until(lambda: state(etl, job) == "succeeded", 60)
+    assert etl.value("select count(*) from analytics_curated.event_payment where tenant_id = $1", tenant) == "0"
+    drop(etl, "fact_payment")
+
+
 def test_what_was_rejected_is_judged_again(etl):
     tenant = ident("tnt", "reread", "rejected")
     etl.send_events([event("payment.transaction.captured", "2026-03-01T10:00", {"amount": money(n)} | (
