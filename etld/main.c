@@ -56,7 +56,8 @@ static const struct daemon_command commands[] = {
 	{"outbox", "outbox list [--json]|retry KEY…|retry --all: what the bus did not take",
 	 etld_outbox_start},
 	{"backfill",
-	 "backfill --projection TABLE [--from DAY] [--to DAY] [--hold] [--json] | --switch | "
+	 "backfill --projection TABLE [--from DAY] [--to DAY] [--reread] [--hold] [--json] | "
+	 "--switch | "
 	 "--rollback | --drop: build a version beside the live one, or rebuild some days;\n"
 	 "           backfill --archive [--again] PATH...: land and apply an event archive",
 	 etld_backfill_start},

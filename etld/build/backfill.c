@@ -2,7 +2,9 @@
  * `etld backfill --projection TABLE`: builds the next version of what the projection's consumer
  * builds beside the live one, compares the two, switches, and says what has changed. With --from or
  * --to it rebuilds the keys that events of those days (UTC, inclusive) have touched, in the live
- * version.
+ * version. With --reread the typed events are first made again from raw: what an append that was
+ * corrected reads otherwise, or what was damaged. That is of all days, and shows in the live
+ * version as it goes; --hold holds the next one.
  *
  * It asks for a job and shows how far it is. An etld that runs does the work, within the share that
  * it gives to backfills: more workers beside it would take from the live events what it saves for
@@ -41,7 +43,7 @@ static struct backfill {
 	struct daemon_timer *timer, *start_limit;
 	const struct consumer *consumer;
 	const char *projection, *from, *to;
-	bool hold, json, working;
+	bool hold, reread, json, working;
 	enum versions_act act; /* VERSIONS_RECORD: none, a job is asked for */
 	int busy;              /* times */
 	char job_id[JOB_ID_MAX], params[128];
@@ -141,7 +143,7 @@ static void end(const struct pgresult *r)
 	etld_drain(b.etld, on_drained, NULL);
 }
 
-/* One row: (touches, touches_left, rows_in, rows_out); none: it is not open (any more). */
+/* One row: (touches, touches_left, rows_in, rows_out, walked); none: it is not open (any more). */
 static void on_portions(void *arg, const struct pgresult *r, const struct err *e)
 {
 	char what[128];
@@ -150,12 +152,19 @@ static void on_portions(void *arg, const struct pgresult *r, const struct err *e
 	daemon_timer_arm(b.timer, LOOK_EVERY_MS);
 	if (e != NULL || pgresult_rows(r, 0) == 0)
 		return;
-	(void)snprintf(what, sizeof(what), "%lld keys  %lld rows  %lld of %lld tenants",
+	(void)snprintf(what, sizeof(what), "%lld keys  %lld rows  %lld of %lld %s",
 		       (long long)pgresult_i64(r, 0, 0, 2), (long long)pgresult_i64(r, 0, 0, 3),
 		       (long long)(pgresult_i64(r, 0, 0, 0) - pgresult_i64(r, 0, 0, 1)),
-		       (long long)pgresult_i64(r, 0, 0, 0));
-	if (pgresult_i64(r, 0, 0, 1) == 0)
+		       (long long)pgresult_i64(r, 0, 0, 0), b.reread ? "parts" : "tenants");
+	if (pgresult_text(r, 0, 0, 4) != NULL) {
+		(void)snprintf(what, sizeof(what), "looking through raw: %s events",
+			       pgresult_text(r, 0, 0, 4));
+		progress_draw(&b.progress, 0, 0, what);
+	} else if (pgresult_i64(r, 0, 0, 1) == 0)
 		progress_draw(&b.progress, 0, 0, "comparing, switching");
+	else if (b.reread) /* rows that come out as they were are no measure */
+		progress_draw(&b.progress, pgresult_i64(r, 0, 0, 0) - pgresult_i64(r, 0, 0, 1),
+			      pgresult_i64(r, 0, 0, 0), what);
 	else
 		progress_draw(&b.progress, pgresult_i64(r, 0, 0, 3), b.total, what);
 }
@@ -213,6 +222,12 @@ static void on_found(void *arg, const struct pgresult *r, const struct err *e)
 	(void)arg;
 	if (failed("the jobs could not be read", e))
 		return;
+	if (pgresult_rows(r, 0) == 1 && b.reread && !pgresult_bool(r, 0, 0, 1)) {
+		log_error("a backfill is under way that reads nothing again: try when it is done",
+			  LOG_S("job_id", pgresult_text(r, 0, 0, 0)));
+		quit(DAEMON_TEMPORARY);
+		return;
+	}
 	if (pgresult_rows(r, 0) == 1) {
 		log_info("following the backfill that is under way",
 			 LOG_S("job_id", pgresult_text(r, 0, 0, 0)));
@@ -291,6 +306,11 @@ static const struct flag {
 	{"--drop", VERSIONS_DROP},
 };
 
+static const struct {
+	const char *name;
+	bool *on;
+} switches[] = {{"--hold", &b.hold}, {"--reread", &b.reread}, {"--json", &b.json}};
+
 /* Options without a value; false when it is none of them. */
 static bool take_flag(const char *word)
 {
@@ -300,9 +320,13 @@ static bool take_flag(const char *word)
 			return true;
 		}
 	}
-	b.hold |= strcmp(word, "--hold") == 0;
-	b.json |= strcmp(word, "--json") == 0;
-	return strcmp(word, "--hold") == 0 || strcmp(word, "--json") == 0;
+	for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
+		if (strcmp(switches[i].name, word) == 0) {
+			*switches[i].on = true;
+			return true;
+		}
+	}
+	return false;
 }
 
 static int take_option(const char *name, const char *value, struct err *e)
@@ -320,7 +344,7 @@ static int take_option(const char *name, const char *value, struct err *e)
 		return take_day(name, value, &b.to, e);
 	return err_set(e, -EINVAL,
 		       "backfill: there is no option '%s'; known are --projection, --from, --to, "
-		       "--hold, --switch, --rollback, --drop, --json",
+		       "--reread, --hold, --switch, --rollback, --drop, --json",
 		       name);
 }
 
@@ -342,7 +366,10 @@ static int take_arguments(int argc, char **argv, struct err *e)
 		return err_set(e, -EINVAL, "backfill: --projection says what to build");
 	if (b.from != NULL && b.to != NULL && strcmp(b.from, b.to) > 0)
 		return err_set(e, -EINVAL, "backfill: --from is after --to");
-	if (b.act != VERSIONS_RECORD && (b.from != NULL || b.to != NULL || b.hold))
+	if (b.reread && (b.from != NULL || b.to != NULL))
+		return err_set(e, -EINVAL,
+			       "backfill: --reread is of all days, without --from and --to");
+	if (b.act != VERSIONS_RECORD && (b.from != NULL || b.to != NULL || b.hold || b.reread))
 		return err_set(e, -EINVAL, "backfill: --switch, --rollback and --drop stand alone");
 	return 0;
 }
@@ -352,8 +379,9 @@ static void write_params(void)
 {
 	static const char *const names[] = {"from", "to"};
 	const char *days[] = {b.from, b.to};
-	size_t len = (size_t)snprintf(b.params, sizeof(b.params), "{\"hold\":%s",
-				      b.hold ? "true" : "false");
+	size_t len = (size_t)snprintf(b.params, sizeof(b.params), "{\"hold\":%s%s",
+				      b.hold ? "true" : "false",
+				      b.reread ? ",\"reread\":true" : "");
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (days[i] != NULL)

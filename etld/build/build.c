@@ -1,11 +1,13 @@
 /*
  * Backfill; see build.h.
  *
- *   open ─▶ watch … ─(no keys are left)─▶ compare a tenant … ─▶ switch ─▶ done
+ *   [find batches … ─▶] open ─▶ watch … ─(no keys are left)─▶ compare a tenant … ─▶ switch ─▶ done
  *
  * A window of days is a refresh, and is left to that.
  */
 #include "etld/build/build.h"
+
+#include <errno.h>
 
 #include "common/base/json.h"
 #include "common/base/xalloc.h"
@@ -15,6 +17,8 @@
 
 #define BUILD_MAGIC        OBJ_MAGIC('b')
 #define STATEMENT_LIMIT_MS 60000
+#define FIND_LIMIT_MS      600000 /* the last step reads an index of the typed events */
+#define FIND_KEYS          "20000"
 #define PARAMS_MAX         4096
 
 struct build {
@@ -23,11 +27,21 @@ struct build {
 	struct job *job;
 	const struct consumer *consumer;
 	void *refresh; /* of a window; NULL: a version is built */
-	bool opened, hold;
+	bool opened, hold, reread;
+	bool found;     /* the batches to read again */
 	struct err bad; /* the parameters are */
 	errand_fn fn;   /* of the portion under way */
 	void *arg;
 };
+
+/* A parameter that may be left out; the error stops the errand before it does anything. */
+static void take_flag(struct build *b, const struct json *asked, const char *name, bool *ret)
+{
+	const struct json *given = json_get(asked, name);
+
+	if (given != NULL && b->bad.code == 0 && json_bool(given, name, ret, &b->bad) < 0)
+		*ret = false;
+}
 
 static void *begin(const struct errand_env *env, struct job *job)
 {
@@ -41,11 +55,15 @@ static void *begin(const struct errand_env *env, struct job *job)
 		b->consumer = consumer_of_table(job->claim[CLAIM_PROJECTION]);
 	if (json_parse(slice_of(job->claim[CLAIM_PARAMS]), PARAMS_MAX, &asked, &b->bad) < 0)
 		return b;
-	if (json_get(asked, "from") != NULL || json_get(asked, "to") != NULL)
-		b->refresh = errand_refresh.begin(env, job);
-	else if (json_get(asked, "hold") != NULL &&
-		 json_bool(json_get(asked, "hold"), "hold", &b->hold, &b->bad) < 0)
-		b->hold = true; /* the error stops it before */
+	take_flag(b, asked, "hold", &b->hold);
+	take_flag(b, asked, "reread", &b->reread);
+	if (json_get(asked, "from") != NULL || json_get(asked, "to") != NULL) {
+		if (b->reread)
+			(void)err_set(&b->bad, -EINVAL,
+				      "events are read again of all days, not of some");
+		else
+			b->refresh = errand_refresh.begin(env, job);
+	}
 	json_free(asked);
 	return b;
 }
@@ -149,11 +167,34 @@ static void on_opened(void *arg, const struct pgresult *r, const struct err *e)
 	}
 }
 
+/* One row: (done). */
+static void on_found(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct build *b = arg;
+
+	OBJ_CHECK(b, BUILD_MAGIC);
+	if (e != NULL) {
+		failed(b, JOB_ERROR, e->msg);
+		return;
+	}
+	b->found = pgresult_bool(r, 0, 0, 0);
+	told(b, ERRAND_MORE);
+}
+
+static void find_batches(struct build *b)
+{
+	const char *params[] = {b->job->claim[CLAIM_ID], b->consumer->name, FIND_KEYS};
+
+	pgpool_exec(b->env.warehouse, NULL, &SQL_etld_find_batches, params, FIND_LIMIT_MS, on_found,
+		    b);
+}
+
 static void open_build(struct build *b)
 {
 	char **claim = b->job->claim;
-	const char *params[] = {claim[CLAIM_ID], claim[CLAIM_ATTEMPT], claim[CLAIM_PROJECTION],
-				NULL, claim[CLAIM_TRIGGER]};
+	const char *params[] = {claim[CLAIM_ID],         claim[CLAIM_ATTEMPT],
+				claim[CLAIM_PROJECTION], NULL,
+				claim[CLAIM_TRIGGER],    b->reread ? "true" : "false"};
 
 	if (b->bad.code < 0) {
 		failed(b, JOB_UNSUPPORTED, b->bad.msg);
@@ -161,6 +202,8 @@ static void open_build(struct build *b)
 		failed(b, JOB_UNSUPPORTED, "this etld has no such projection");
 	} else if (claim[CLAIM_TENANT] != NULL) {
 		failed(b, JOB_UNSUPPORTED, "a version is built for all tenants");
+	} else if (b->reread && !b->found) {
+		find_batches(b);
 	} else {
 		params[3] = b->consumer->name;
 		pgpool_exec(b->env.warehouse, NULL, &SQL_etld_open_build, params,

@@ -3,8 +3,9 @@
  *
  *   key (rolled back) ◀┐ a tenant has no secret for pseudonyms yet
  *    └──────▶ take ────┴─▶ append ─▶ rebuild ─▶ close
- *                                     ▲   │ a rebuild failed
- *                                     └ narrow (rolled back to the savepoint; the range is halved)
+ *              │ batches    ▲     │   ▲   │ a rebuild failed
+ *              │ to read    │     │   └ narrow (rolled back to the savepoint; the range is halved)
+ *              └ again ▶ forget   └▶ unite ▶ rebuild
  *
  * While there is a version of the tables beside the live one (warehouse migration 0017), keys are
  * rebuilt in both, and the portions of its build in that one alone.
@@ -59,6 +60,7 @@ struct unit {
 	const char *tenants, *keys;                   /* the touched keys: parallel arrays */
 	const char *job_id;                           /* whose portion it is, or NULL */
 	bool job_last;     /* nothing is left of what the portion is of */
+	bool again;        /* the batches were read before */
 	bool live, beside; /* the versions to rebuild the keys in */
 	bool few;          /* it runs on plans made once */
 	size_t at;         /* place in the pipeline that its results are read from */
@@ -84,6 +86,14 @@ static const char *keep(struct unit *u, const struct pgresult *r, size_t i, size
 	const char *text = pgresult_text(r, i, row, column);
 
 	return text != NULL ? arena_strdup(u->arena, text) : PGARRAY_EMPTY;
+}
+
+/* A bound of dedupe keys; NULL: there are none. */
+static const char *keep_bound(struct unit *u, const struct pgresult *r, size_t i, size_t column)
+{
+	const char *text = pgresult_text(r, i, 0, column);
+
+	return text != NULL ? arena_strdup(u->arena, text) : NULL;
 }
 
 /* Adds a statement with its parameters to the next pipeline. */
@@ -341,6 +351,26 @@ static void start_rebuild(struct unit *u)
 	step_rebuild(u);
 }
 
+static void on_united(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct unit *u = arg;
+
+	OBJ_CHECK(u, UNIT_MAGIC);
+	if (failed(u, e))
+		return;
+	u->tenants = keep(u, r, 0, 0, 0);
+	u->keys = keep(u, r, 0, 0, 1);
+	start_rebuild(u);
+}
+
+/* Most keys that lost an event have got it back. What was read before has not landed now. */
+static void step_unite(struct unit *u)
+{
+	u->batches = u->batch_tenants = PGARRAY_EMPTY;
+	ADD(u, SQL_etld_unite_keys, u->tenants, u->keys);
+	send(u, on_united);
+}
+
 static void on_appended(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct unit *u = arg;
@@ -351,7 +381,10 @@ static void on_appended(void *arg, const struct pgresult *r, const struct err *e
 	u->tenants = pgarray_join(u->arena, u->tenants, keep(u, r, u->at, 0, 0));
 	u->keys = pgarray_join(u->arena, u->keys, keep(u, r, u->at, 0, 1));
 	u->report.rejected = pgresult_i64(r, u->at, 0, 3);
-	start_rebuild(u);
+	if (u->again)
+		step_unite(u);
+	else
+		start_rebuild(u);
 }
 
 static void step_append(struct unit *u)
@@ -359,7 +392,36 @@ static void step_append(struct unit *u)
 	plan_for(u, u->report.events);
 	u->at = u->npipeline;
 	ADD(u, *u->consumer->append, u->batches, u->batch_tenants, u->key_lo, u->key_hi);
+	if (u->again)
+		ADD(u, SQL_etld_forget_rejected, u->consumer->name, u->batches, u->batch_tenants,
+		    u->key_lo, u->key_hi);
 	send(u, on_appended);
+}
+
+/* ---- forget: what is to be read again */
+
+/* One row: (batches, tenants, key_lo, key_hi, key_tenants, keys). */
+static void on_forgotten(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct unit *u = arg;
+
+	OBJ_CHECK(u, UNIT_MAGIC);
+	if (failed(u, e))
+		return;
+	u->batches = keep(u, r, 0, 0, 0);
+	u->batch_tenants = keep(u, r, 0, 0, 1);
+	u->key_lo = keep_bound(u, r, 0, 2);
+	u->key_hi = keep_bound(u, r, 0, 3);
+	u->tenants = keep(u, r, 0, 0, 4);
+	u->keys = keep(u, r, 0, 0, 5);
+	step_append(u);
+}
+
+static void step_forget(struct unit *u)
+{
+	ADD(u, SQL_etld_forget_events, u->consumer->name, u->batches, u->batch_tenants, u->key_lo,
+	    u->key_hi);
+	send(u, on_forgotten);
 }
 
 /* ---- take */
@@ -414,11 +476,11 @@ static void read_stream(struct unit *u, const struct pgresult *r)
 	u->batch_tenants = keep(u, r, deltas, 0, 1);
 	u->landed = keep(u, r, deltas, 0, 2);
 	u->report.events = pgresult_i64(r, deltas, 0, 3);
-	u->key_lo = keep(u, r, deltas, 0, 4);
-	u->key_hi = keep(u, r, deltas, 0, 5);
+	u->key_lo = keep_bound(u, r, deltas, 4);
+	u->key_hi = keep_bound(u, r, deltas, 5);
 }
 
-/* The touched keys of a portion. */
+/* The touched keys of a portion, or the batches to read again. */
 static void read_portion(struct unit *u, const struct pgresult *r)
 {
 	u->tenants = keep(u, r, u->at, 0, 0);
@@ -428,14 +490,19 @@ static void read_portion(struct unit *u, const struct pgresult *r)
 		u->job_id = keep(u, r, u->at, 0, 3);
 	u->job_last = pgresult_bool(r, u->at, 0, 4);
 	u->live = !pgresult_bool(r, u->at, 0, 5);
+	u->batches = keep(u, r, u->at, 0, 6);
+	u->batch_tenants = keep(u, r, u->at, 0, 7);
+	u->key_lo = keep_bound(u, r, u->at, 8);
+	u->key_hi = keep_bound(u, r, u->at, 9);
+	u->again = pgarray_count(u->batches) > 0;
 }
 
-/* Tenants of the deltas taken that have no secret for pseudonyms yet, and need one. */
+/* Tenants of the events taken that have no secret for pseudonyms yet, and need one. */
 static const char *keyless_of(struct unit *u, const struct pgresult *r)
 {
-	if (u->task.portions || !u->consumer->pseudonyms)
+	if (!u->consumer->pseudonyms)
 		return PGARRAY_EMPTY;
-	return keep(u, r, u->at + 1, 0, 6);
+	return u->task.portions ? keep(u, r, u->at, 0, 10) : keep(u, r, u->at + 1, 0, 6);
 }
 
 static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
@@ -463,6 +530,8 @@ static void on_taken(void *arg, const struct pgresult *r, const struct err *e)
 		step_leave(u);
 	else if (u->consumer->append == NULL)
 		step_close(u);
+	else if (u->again)
+		step_forget(u);
 	else if (pgarray_count(u->batches) > 0)
 		step_append(u);
 	else

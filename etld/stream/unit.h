@@ -4,7 +4,8 @@
  * rebuilds every projection of the touched keys and records what happened (data versions,
  * watermarks, dirty profile cells, outbox). It takes either from the stream (deltas, single keys)
  * or a portion of a row that stands for many keys, so that a backfill never makes an event wait for
- * more than one portion.
+ * more than one portion. A portion may also be of batches that are to be read again: their typed
+ * rows go first, in the same transaction.
  *
  * Under the advisory lock of each (consumer, shard), taken in a statement before the ones that
  * read, so that of two workers with one key the later always reads what the earlier wrote. A key

@@ -1,13 +1,16 @@
 -- Takes a portion of one row of kind `property` or `all`, which stands for many keys that a dependency, a
--- refresh or an operator has touched, the oldest first; what is left keeps its place in the queue. Of the one
--- shard that lock_unit has; the statement that rebuilds must come after, so that it sees whatever was
--- committed with this row.
+-- refresh or an operator has touched, or of kind `raw`, which stands for batches to be read again (raw_batch),
+-- the oldest first; what is left keeps its place in the queue. Of the one shard that lock_unit has; the
+-- statement that rebuilds must come after, so that it sees whatever was committed with this row.
 -- $1 consumer text
--- $2 max_keys bigint
+-- $2 most bigint  keys, or four times the events of the batches, which cost as much more (read, and their keys
+--   rebuilt in both versions); the last batch may reach beyond it
 -- $3 tenant text  null = every tenant
--- rows: 1 (tenants text[], keys text[], has_beside boolean, job_id text, was_last boolean, beside boolean);
+-- rows: 1 (tenants text[], keys text[], has_beside boolean, job_id text, was_last boolean, beside boolean,
+--   batches bigint[], batch_tenants text[], key_lo text, key_hi text, keyless text[]);
 --   the first three as of take_keys.sql; job_id: whose portion it is, null when nobody asked; was_last:
---   nothing is left of that row; beside: it is to be built in the version beside the live one alone
+--   nothing is left of that row; beside: it is to be built in the version beside the live one alone; the
+--   others, of kind `raw` alone, as of take_delta.sql
 with first as materialized (
 	select touch_id, tenant_id, kind, key, after_key, job_id, beside, since, until
 	from analytics_run.touched
@@ -17,7 +20,7 @@ with first as materialized (
 	limit 1
 ), portion as materialized (
 	select f.touch_id, f.tenant_id, k.key
-	from first f
+	from (select * from first where kind <> 'raw') f
 	cross join lateral (
 		select reservation_id as key
 		from analytics_curated.fact_reservation
@@ -106,24 +109,54 @@ with first as materialized (
 			and e.occurred_at >= f.since and e.occurred_at < f.until
 		order by key
 		limit $2::bigint) k
-), progress as (
-	select touch_id, count(p.key) as keys, max(p.key) as last_key
+), queued as materialized (
+	select b.tenant_id, b.batch_id, b.key_lo, b.key_hi, b.before
+	from first f
+	cross join lateral (
+		select tenant_id, batch_id, key_lo, key_hi,
+			4 * (sum(events) over (order by batch_id rows between unbounded preceding and current row) - events) as before
+		from (
+			select tenant_id, batch_id, key_lo, key_hi, events
+			from analytics_run.raw_batch
+			where consumer = $1::text and tenant_id = f.tenant_id
+			order by batch_id
+			limit $2::bigint / 4 + 2) oldest) b
+	where f.kind = 'raw'
+), gone as (
+	delete from analytics_run.raw_batch b
+	using queued q
+	where b.consumer = $1::text and b.tenant_id = q.tenant_id and b.batch_id = q.batch_id and q.before < $2::bigint
+	returning b.tenant_id, b.batch_id, b.key_lo, b.key_hi
+), progress as materialized (
+	select touch_id, max(p.key) as last_key,
+		case f.kind when 'raw' then exists (select from queued where before >= $2::bigint)
+			else count(p.key) >= $2::bigint end as has_more
 	from first f
 	left join portion p using (touch_id)
-	group by touch_id
+	group by touch_id, f.kind
 ), advanced as (
 	update analytics_run.touched t set after_key = p.last_key
 	from progress p
-	where t.touch_id = p.touch_id and p.keys >= $2::bigint
+	where t.touch_id = p.touch_id and p.has_more and p.last_key is not null
 ), finished as (
 	delete from analytics_run.touched t
 	using progress p
-	where t.touch_id = p.touch_id and p.keys < $2::bigint
+	where t.touch_id = p.touch_id and not p.has_more
 ), taken as (
 	select tenant_id, key from portion
+), batch as (
+	select array_agg(batch_id order by batch_id) as batches, array_agg(tenant_id order by batch_id) as tenants,
+		min(key_lo) as key_lo, max(key_hi) as key_hi
+	from gone
 )
 select array_agg(tenant_id order by tenant_id, key) as tenants, array_agg(key order by tenant_id, key) as keys,
 	exists (select from analytics_run.build where consumer = $1::text) as has_beside,
-	(select job_id from first) as job_id, coalesce((select p.keys < $2::bigint from progress p), false) as was_last,
-	coalesce((select beside from first), false) as beside
+	(select job_id from first) as job_id, coalesce((select not p.has_more from progress p), false) as was_last,
+	coalesce((select beside from first), false) as beside,
+	(select batches from batch) as batches, (select tenants from batch) as batch_tenants,
+	(select key_lo from batch) as key_lo, (select key_hi from batch) as key_hi,
+	(select array[f.tenant_id]
+	from first f
+	where f.kind = 'raw' and not exists (select from analytics_run.guest_key g where g.tenant_id = f.tenant_id)
+		and not exists (select from analytics_run.tombstone d where d.tenant_id = f.tenant_id)) as keyless
 from taken
