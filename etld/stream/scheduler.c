@@ -5,6 +5,8 @@
  */
 #include "etld/stream/scheduler.h"
 
+#include <errno.h>
+
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/base/xalloc.h"
@@ -38,6 +40,7 @@ struct scheduler {
 	struct task *running; /* of the busy workers; room for all */
 	int nrunning;
 	int look_failures;
+	int telling; /* statements under way that say that units fail */
 	bool looking, look_again, draining;
 	void (*on_drained)(void *arg);
 	void *drained_arg;
@@ -123,10 +126,14 @@ static void log_report(const struct unit_report *r)
 
 static void on_told(void *arg, const struct pgresult *r, const struct err *e)
 {
-	(void)arg;
+	struct scheduler *s = arg;
+
+	OBJ_CHECK(s, SCHEDULER_MAGIC);
 	(void)r;
-	if (e != NULL)
+	if (e != NULL && e->code != -ECANCELED)
 		log_error("cannot tell that units fail", LOG_S("error", e->msg));
+	s->telling--;
+	look(s); /* a one-shot may be at its end */
 }
 
 /* After some failures in a row, and again after as many: told twice it is told once. That the
@@ -148,8 +155,8 @@ static void tell_failing(struct scheduler *s, const struct unit_report *r)
 	consumer_tables(r->task.consumer, tables);
 	(void)snprintf(shard, sizeof(shard), "%d", __builtin_ctzll(r->task.shards));
 	(void)snprintf(failures, sizeof(failures), "%d", n);
-	pgpool_exec(s->pool, NULL, &SQL_etld_outbox_failing, params, LOOK_TIMEOUT_MS, on_told,
-		    NULL);
+	s->telling++;
+	pgpool_exec(s->pool, NULL, &SQL_etld_outbox_failing, params, LOOK_TIMEOUT_MS, on_told, s);
 }
 
 static void on_unit(void *arg, const struct unit_report *r)
@@ -263,7 +270,7 @@ static void read_due(struct scheduler *s, const struct pgresult *r)
 /* Is a one-shot at its end? */
 static void check_idle(struct scheduler *s)
 {
-	if (s->options.on_idle == NULL || s->nrunning > 0)
+	if (s->options.on_idle == NULL || s->nrunning > 0 || s->telling > 0)
 		return;
 	if (s->look_failures >= LOOK_FAILURES_MAX || agenda_hopeless(s->agenda))
 		s->options.on_idle(s->options.arg, false);
