@@ -163,7 +163,9 @@ def test_an_etld_that_is_stopped_gives_its_job_back(etl, tenant):
         assert etl.value("select max_attempts from analytics.etl_jobs where job_id = $1", job) == "4"
     with etl.etld():
         wait_until(lambda: state(etl, job) == "succeeded")
-        assert [kind for kind, *_ in told(etl, job)].count("completed") == 1
+        # each run once: the first may have come to the end of the data before it was stopped
+        ends = [run for kind, _, run in told(etl, job) if kind == "completed"]
+        assert ends in (["2"], ["1", "2"])
 
 
 def test_a_new_year_raises_the_horizon_of_inventory(etl, tenant):

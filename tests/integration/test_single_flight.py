@@ -28,7 +28,9 @@ def hotel_of(stack, name):
 
 @contextlib.contextmanager
 def locked(stack, table=TABLE):
-    """Nobody reads the table meanwhile: who computes is caught in the act."""
+    """Nobody reads the table meanwhile: who computes is caught in the act. What a tenant has is counted in profiles, or,
+    where these are dirty, in the tables."""
+    wait_until(lambda: stack.psql("select count(*) from analytics_run.profile_dirty") == [["0"]])
     locker = subprocess.Popen(["psql", "-XAtq", stack.env["DATABASE_URL"]], stdin=subprocess.PIPE, text=True)
     try:
         locker.stdin.write(f"begin; lock table {table} in access exclusive mode;\n")
