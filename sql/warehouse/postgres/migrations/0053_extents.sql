@@ -5,11 +5,12 @@ set local role analytics_owner;
 
 -- The rows of each 30 days, and the first and last day that has any (of a table without days all are on
 -- 1970-01-01). From the profiles, most often by one scan of their index; days that are marked dirty are
--- counted, of a table at most 200,000 rows: that many are past what a query may read.
+-- counted, of a table at most 200,000 rows: that many are past what a query may read. Of a table that somebody
+-- has locked they are what they were when they were counted last: nobody waits for an estimate.
 create function analytics_run.extents_of(tenant text)
 returns table (table_name text, first_day date, last_day date, rows bigint)
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
-set enable_seqscan = off set plan_cache_mode = force_custom_plan as $$
+set enable_seqscan = off set plan_cache_mode = force_custom_plan set lock_timeout = '100ms' as $$
 declare
 	dirty record;
 begin
@@ -33,17 +34,27 @@ begin
 			select from analytics_run.profile_dirty d
 			where d.tenant_id = tenant collate "C" and d.table_name = v.table_name)
 	loop
-		return query execute format('
-			select $2, min(f.day), max(f.day), count(*) from (
-				select %s as day from analytics_curated.%I t
-				where t.tenant_id = $1 collate "C" and %s in (
+		begin
+			return query execute format('
+				select $2, min(f.day), max(f.day), count(*) from (
+					select %s as day from analytics_curated.%I t
+					where t.tenant_id = $1 collate "C" and %s in (
+						select d.day from analytics_run.profile_dirty d
+						where d.tenant_id = $1 collate "C" and d.table_name = $2)
+					limit 200000) f
+				group by (f.day - date ''1970-01-01'') / 30',
+				coalesce('t.' || quote_ident(dirty.day_column), 'date ''1970-01-01'''), dirty.table_name,
+				coalesce('t.' || quote_ident(dirty.day_column), 'date ''1970-01-01'''))
+				using tenant, dirty.table_name;
+		exception when lock_not_available then
+			return query
+				select p.table_name, min(p.day), max(p.day), sum(p.rows)::bigint
+				from analytics_run.profile p
+				where p.tenant_id = tenant collate "C" and p.table_name = dirty.table_name and p.rows > 0 and p.day in (
 					select d.day from analytics_run.profile_dirty d
-					where d.tenant_id = $1 collate "C" and d.table_name = $2)
-				limit 200000) f
-			group by (f.day - date ''1970-01-01'') / 30',
-			coalesce('t.' || quote_ident(dirty.day_column), 'date ''1970-01-01'''), dirty.table_name,
-			coalesce('t.' || quote_ident(dirty.day_column), 'date ''1970-01-01'''))
-			using tenant, dirty.table_name;
+					where d.tenant_id = tenant collate "C" and d.table_name = dirty.table_name)
+				group by p.table_name, (p.day - date '1970-01-01') / 30;
+		end;
 	end loop;
 end
 $$;
