@@ -41,11 +41,12 @@ def test_every_metric_says_what_it_is(stack, owner):
     order = [(m["key"], m["version"]) for m in items]
     assert order == sorted(order)
     for m in (m for m in items if m["publisher"] == "platform"):
-        assert m["display"]["default"] and len(m["definitionHash"]) == 64 and m["freshnessSloSeconds"] > 0
+        names = m["display"]["values"]
+        assert set(names) == {"en", "fa", "ps"} and len(set(names.values())) == 3 and m["display"]["default"] == names["en"], m["key"]
+        assert len(m["definitionHash"]) == 64 and m["freshnessSloSeconds"] > 0
         assert m["granularities"] == ["day", "week", "month", "quarter", "year"]
         assert m["dimensions"][0] == "date" and m["sources"] and m["parts"]["numerator"]
     adr = next(m for m in items if m["key"] == "adr")
-    assert set(adr["display"]["values"]) == {"en", "fa", "ps"}
     assert adr["parts"] == {"numerator": "room_revenue", "denominator": "rooms_sold", "shareOf": None}
 
 
