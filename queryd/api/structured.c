@@ -240,6 +240,35 @@ struct looking {
 	bool partial;
 };
 
+static struct cache_scope scope_of(const struct looking *k)
+{
+	const struct principal *p = k->call.principal;
+
+	return (struct cache_scope){.tenant_id = p->tenant_id,
+				    .properties = p->scope,
+				    .permissions = p->permissions,
+				    .request = k->request};
+}
+
+/* It is logged and told like that of a query that was to run. */
+static void refuse(const struct looking *k, enum problem_code code, const char *detail)
+{
+	const struct principal *p = k->call.principal;
+	const struct cache_scope scope = scope_of(k);
+	char question[CACHE_KEY_LEN + 1];
+
+	cache_question(&scope, question);
+	cost_end(k->call.st->cost, 0,
+		 &(struct querylog_entry){.tenant_id = p->tenant_id,
+					  .actor_id = p->user_id,
+					  .hash = question,
+					  .kind = "structured",
+					  .outcome = problem_name(code),
+					  .cache = "BYPASS",
+					  .refused = true});
+	budget_reply_problem(k->call.http, code, detail);
+}
+
 /* The result that it would be, without rows: what it is made of and for which dates. */
 static void reply_dry(const struct looking *k)
 {
@@ -247,14 +276,11 @@ static void reply_dry(const struct looking *k)
 	struct tenant *n = tenants_find(c->st->tenants, c->principal->tenant_id);
 	struct strbuf data = STRBUF_INIT;
 	const struct cells *cells = cells_new(k->request, 0, k->arena);
+	const struct cache_scope scope = scope_of(k);
 	char key[CACHE_KEY_LEN + 1];
 	int64_t now_us, oldest_us;
 
-	cache_key(&(struct cache_scope){.tenant_id = c->principal->tenant_id,
-					.properties = c->principal->scope,
-					.permissions = c->principal->permissions,
-					.request = k->request},
-		  key);
+	cache_key(&scope, key);
 	result_write(&k->run, table_new(cells, "", (struct slice){"", 0}, k->arena), NULL, &data);
 	watch_pending(c->st->watch, c->principal->tenant_id, &now_us, &oldest_us);
 	answer_send(c->http,
@@ -275,7 +301,9 @@ static void on_judged(void *arg, enum problem_code verdict, const char *detail, 
 	struct arena *a = k->arena;
 
 	(void)charged;
-	if (verdict != PROBLEM_COUNT)
+	if (verdict != PROBLEM_COUNT && cost_is_refusal(verdict))
+		refuse(k, verdict, detail);
+	else if (verdict != PROBLEM_COUNT)
 		budget_reply_problem(k->call.http, verdict, detail);
 	else
 		reply_dry(k);
@@ -296,7 +324,7 @@ static void look(const struct call *c, const struct request *r, struct arena *a)
 	k->partial = compute_resolve(c, k->request, k->arena);
 	unreadable = compute_unreadable(c, k->request, a);
 	if (unreadable != NULL) {
-		httpd_reply_problem(c->http, PROBLEM_QUERY_REJECTED, unreadable);
+		refuse(k, PROBLEM_QUERY_REJECTED, unreadable);
 		arena_free(a);
 		return;
 	}

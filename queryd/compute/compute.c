@@ -285,10 +285,6 @@ struct compute_job *compute_run(const struct call *c, const struct request *r, s
 	j->actor_id = arena_strdup(a, c->principal->user_id);
 	j->partial = compute_resolve(c, resolved, a);
 	unreadable = compute_unreadable(c, resolved, a);
-	if (unreadable != NULL) {
-		job_end_problem(j, PROBLEM_QUERY_REJECTED, unreadable);
-		return NULL;
-	}
 	run_prepare(&j->run, resolved, a);
 	j->quality = tenant_quality(c->tenant, j->run.tables);
 	scope = (struct cache_scope){.tenant_id = j->tenant_id,
@@ -297,6 +293,13 @@ struct compute_job *compute_run(const struct call *c, const struct request *r, s
 				     .request = resolved};
 	cache_key(&scope, j->key);
 	cache_question(&scope, j->question);
+	if (unreadable != NULL) {
+		j->cache = "BYPASS";
+		j->started_mono_us = clock_mono_us();
+		account(j, problem_name(PROBLEM_QUERY_REJECTED), true, 0, 0);
+		job_end_problem(j, PROBLEM_QUERY_REJECTED, unreadable);
+		return NULL;
+	}
 	j->name = (struct cache_name){j->tenant_id, j->key, j->run.tables};
 	j->max_stale_ms = compute_max_stale_ms(c);
 	if (r->cursor != NULL &&

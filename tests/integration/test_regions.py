@@ -108,6 +108,9 @@ def test_where_it_moved_to(stack, moved):
         assert code(ask.get(f"/widgets/{widget}/data?from=2026-04-01&to=2026-04-30")) == REJECTED
         [shown] = ask.get(f"/dashboards/{board}/data?from=2026-04-01&to=2026-04-30").json()["widgets"]
         assert (shown["status"], shown["error"]["code"]) == REJECTED
+        # and each is in the log
+        wait_until(lambda: stack.query("select kind, sum(times) >= 4 from analytics.query_log where tenant_id = $1 and outcome = $2"
+                                       " group by kind order by kind", moved, REJECTED[1]) == [["sql", "t"], ["structured", "t"]])
 
 
 def test_where_it_was(stack, moved):
