@@ -305,9 +305,9 @@ static void start_load(struct tenant *n)
 	n->params[0] = n->extent_params[0] = n->id;
 	pgpool_exec(n->owner->o.warehouse, NULL, &SQL_queryd_find_tenant, n->params, STEP_LIMIT_MS,
 		    on_found, n);
-	/* while the tenant logs in */
+	/* while the tenant logs in; days that are marked dirty are counted, as by a query */
 	pgpool_exec(n->owner->o.warehouse, NULL, &SQL_queryd_read_extents, n->extent_params,
-		    STEP_LIMIT_MS, on_extents, n);
+		    n->owner->o.query_timeout_ms + STEP_LIMIT_MS, on_extents, n);
 	read_quality(n);
 }
 
