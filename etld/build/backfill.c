@@ -160,13 +160,14 @@ static void on_portions(void *arg, const struct pgresult *r, const struct err *e
 		(void)snprintf(what, sizeof(what), "looking through raw: %s events",
 			       pgresult_text(r, 0, 0, 4));
 		progress_draw(&b.progress, 0, 0, what);
-	} else if (pgresult_i64(r, 0, 0, 1) == 0)
+	} else if (pgresult_i64(r, 0, 0, 1) == 0) {
 		progress_draw(&b.progress, 0, 0, "comparing, switching");
-	else if (b.reread) /* rows that come out as they were are no measure */
+	} else if (b.reread) { /* rows that come out as they were are no measure */
 		progress_draw(&b.progress, pgresult_i64(r, 0, 0, 0) - pgresult_i64(r, 0, 0, 1),
 			      pgresult_i64(r, 0, 0, 0), what);
-	else
+	} else {
 		progress_draw(&b.progress, pgresult_i64(r, 0, 0, 3), b.total, what);
+	}
 }
 
 static void on_job(void *arg, const struct pgresult *r, const struct err *e)

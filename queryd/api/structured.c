@@ -332,8 +332,8 @@ static void look(const struct call *c, const struct request *r, struct arena *a)
 	run_reads(&k->run, &k->reads);
 	k->cost = (struct cost_question){
 		.tenant_id = k->call.principal->tenant_id, .reads = &k->reads, .dry = true};
-	cost_admit(c->st->cost, c->tenant, &k->cost, on_judged,
-		   k); /* answered, and k is gone with it */
+	/* answered inside, and k is gone with it */
+	cost_admit(c->st->cost, c->tenant, &k->cost, on_judged, k);
 }
 
 /* NULL: the answer is not to be kept. */

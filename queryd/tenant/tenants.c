@@ -307,7 +307,7 @@ static void start_load(struct tenant *n)
 		    on_found, n);
 	/* while the tenant logs in; days that are marked dirty are counted, as by a query */
 	pgpool_exec(n->owner->o.warehouse, NULL, &SQL_queryd_read_extents, n->extent_params,
-		    n->owner->o.query_timeout_ms + STEP_LIMIT_MS, on_extents, n);
+		    n->owner->o.query_timeout_ms, on_extents, n);
 	read_quality(n);
 }
 

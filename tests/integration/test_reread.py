@@ -20,7 +20,7 @@ TYPED = {
     "dim_room": {"event_property": ("name = 'damaged', number = 'damaged', rooms = 1", {"entity_id": "rmu_invented"})},
     "dim_tenant": {"event_tenant": ("name = 'damaged'", {})},
     "fact_housekeeping_task": {"event_housekeeping": ("kind = 'damaged'", {"task_id": "hkt_invented"})},
-    "dim_fx": {"event_fx": ("rate = rate * 2", {"quote_currency": "XXX"})},
+    "dim_fx": {"event_fx": ("rate = rate * 2", {"quote_currency": "CHF"})},
     "fact_lock_action": {"event_lock": ("vendor = 'damaged', reason = 'damaged'", {"lock_key": "key_invented"})},
     "fact_ai_suggestion": {"event_ai": ("capability = 'damaged'", {"suggestion_id": "sug_invented"}),
                            "event_forecast": ("model = 'damaged'", {"forecast_run_id": "fcr_invented"})},
