@@ -1,18 +1,32 @@
-/* Explaining a metric; see explain.h. */
+/*
+ * Explaining a metric; see explain.h.
+ *
+ *   read ─▶ admitted (cost.h) ─▶ runs ─▶ charged and answered
+ */
 #include "queryd/api/explain.h"
 
+#include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "common/base/num.h"
 #include "queryd/compute/compute.h"
 #include "queryd/compute/run.h"
 #include "queryd/compute/table.h"
+#include "queryd/cost/budget.h"
+#include "queryd/cost/cost.h"
+#include "queryd/tenant/caller.h"
 
+/* Lives in the request's arena. */
 struct explanation {
-	struct queryd *st;
-	struct httpd_request *http;
+	struct call call;
 	struct metric_set *platform, *own; /* held for the request's metric */
 	struct request request;
 	struct run run;
+	struct reads reads;
+	struct cost_question cost;
+	int64_t charged;
+	char question[CACHE_KEY_LEN + 1];
+	int64_t started_mono_us;
+	struct query *query; /* running */
 };
 
 static void write_part(struct json_writer *w, const char *name, const struct part *p)
@@ -77,7 +91,7 @@ static void write_lineage(struct json_writer *w, const struct explanation *x)
 	jw_key(w, "lineage");
 	jw_array(w);
 	for (size_t i = 0; i < x->run.ntables; i++) {
-		const struct registry *g = x->st->registry;
+		const struct registry *g = x->call.st->registry;
 
 		for (size_t p = 0; p < registry_projection_count(g); p++) {
 			const struct projection *j = registry_projection_at(g, p);
@@ -104,7 +118,8 @@ static void write_lineage(struct json_writer *w, const struct explanation *x)
 static void write_explanation(const struct explanation *x, const struct cells *cells,
 			      struct json_writer *w)
 {
-	const struct table *t = table_new(cells, "", (struct slice){"", 0}, httpd_arena(x->http));
+	const struct table *t = table_new(cells, "", (struct slice){"", 0},
+					  httpd_arena(x->call.http));
 
 	jw_object(w);
 	write_metric(w, x->request.metrics[0]);
@@ -133,38 +148,117 @@ static void set_etag(struct httpd_request *http, struct slice body)
 	httpd_set_header(http, "ETag", arena_printf(httpd_arena(http), "\"%.32s\"", hex));
 }
 
+/* ---- the end; each of these ends the request, and with its arena x */
+
+/* bytes -1: not known. */
+static void account(const struct explanation *x, const char *outcome, bool refused, int64_t bytes,
+		    int64_t rows)
+{
+	cost_end(x->call.st->cost, x->charged,
+		 &(struct querylog_entry){.tenant_id = x->call.principal->tenant_id,
+					  .actor_id = x->call.principal->user_id,
+					  .hash = x->question,
+					  .kind = "structured",
+					  .outcome = outcome,
+					  .cache = "BYPASS",
+					  .refused = refused,
+					  .bytes = bytes,
+					  .duration_us = clock_mono_us() - x->started_mono_us,
+					  .rows = rows});
+}
+
+static void let_go(const struct explanation *x)
+{
+	metric_set_unref(x->platform);
+	metric_set_unref(x->own);
+}
+
+static void end_problem(struct explanation *x, enum problem_code code, const char *detail,
+			int64_t bytes)
+{
+	account(x, problem_name(code), cost_is_refusal(code), bytes, 0);
+	let_go(x);
+	budget_reply_problem(x->call.http, code, detail);
+}
+
+static void end_unreachable(struct explanation *x)
+{
+	let_go(x);
+	httpd_reply_problem(x->call.http, PROBLEM_UNAVAILABLE,
+			    "The tenant's data cannot be reached right now.");
+}
+
+static void answer(struct explanation *x, const struct cells *cells, const struct run_report *ran)
+{
+	struct httpd_request *http = x->call.http;
+	struct strbuf out = STRBUF_INIT;
+	struct json_writer w;
+
+	httpd_set_header(http, "X-Bytes-Scanned",
+			 arena_printf(httpd_arena(http), "%lld", (long long)ran->bytes));
+	jw_init(&w, &out);
+	write_explanation(x, cells, &w);
+	set_etag(http, strbuf_slice(&out));
+	account(x, "ok", false, ran->bytes, cells_facts(cells));
+	let_go(x);
+	httpd_reply_json(http, 200, &out);
+	strbuf_clear(&out);
+}
+
+/* ---- running */
+
 static void on_run(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct explanation *x = arg;
-	const struct queryd_config *conf = daemon_conf(x->st->daemon);
-	struct strbuf out = STRBUF_INIT;
-	struct json_writer w;
-	struct cells *cells = NULL;
+	const struct queryd_config *conf = daemon_conf(x->call.st->daemon);
+	struct cells *cells;
 	struct err bad = ERR_INIT;
 	struct run_report report;
 
-	if (e == NULL && run_cells(&x->run, r, (size_t)conf->result_cells, httpd_arena(x->http),
-				   &cells, &bad) < 0)
-		cells = NULL;
-	if (cells != NULL) {
-		run_report(&x->run, r, &report);
-		httpd_set_header(
-			x->http, "X-Bytes-Scanned",
-			arena_printf(httpd_arena(x->http), "%lld", (long long)report.bytes));
-		jw_init(&w, &out);
-		write_explanation(x, cells, &w);
-		set_etag(x->http, strbuf_slice(&out));
+	x->query = NULL;
+	if (e != NULL) {
+		end_problem(x, query_problem(e), "The metric could not be explained in time.", -1);
+		return;
 	}
-	metric_set_unref(x->platform);
-	metric_set_unref(x->own);
-	/* the reply ends the request and with its arena x */
-	if (cells != NULL)
-		httpd_reply_json(x->http, 200, &out);
+	run_report(&x->run, r, &report);
+	if (run_cells(&x->run, r, (size_t)conf->result_cells, httpd_arena(x->call.http), &cells,
+		      &bad) < 0)
+		end_problem(x, PROBLEM_QUERY_REJECTED, bad.msg, report.bytes);
 	else
-		httpd_reply_problem(x->http, e != NULL ? query_problem(e) : PROBLEM_QUERY_REJECTED,
-				    "The metric could not be explained.");
-	strbuf_clear(&out);
+		answer(x, cells, &report);
 }
+
+/* The client left, or its deadline passed: the end comes as a cancelled query's, or has come. */
+static void on_gone(void *arg)
+{
+	struct explanation *x = arg;
+
+	if (x->query != NULL)
+		query_cancel(x->query);
+}
+
+static void on_admitted(void *arg, enum problem_code verdict, const char *detail, int64_t charged)
+{
+	struct explanation *x = arg;
+	struct queryd *st = x->call.st;
+	struct tenant *n;
+
+	if (verdict != PROBLEM_COUNT) {
+		end_problem(x, verdict, detail, 0);
+		return;
+	}
+	n = tenants_find(st->tenants, x->call.principal->tenant_id);
+	if (n == NULL || httpd_settled(x->call.http)) {
+		cost_refund(st->cost, x->call.principal->tenant_id, charged);
+		end_unreachable(x);
+		return;
+	}
+	x->charged = charged;
+	x->query = tenant_query(n, x->call.principal->scope, x->run.stmts, x->run.nstmts, on_run,
+				x);
+}
+
+/* ---- reading the request */
 
 static bool read_version(const struct call *c, int64_t *ret)
 {
@@ -178,6 +272,35 @@ static bool read_version(const struct call *c, int64_t *ret)
 	return false;
 }
 
+static void run_it(struct explanation *x, const struct call *c)
+{
+	struct arena *a = httpd_arena(c->http);
+	const char *unreadable;
+	struct cache_scope scope;
+
+	(void)compute_resolve(c, &x->request, a);
+	unreadable = compute_unreadable(c, &x->request, a);
+	x->platform = metric_set_ref(registry_metrics(c->st->registry));
+	if (tenant_metrics(c->tenant) != NULL)
+		x->own = metric_set_ref(tenant_metrics(c->tenant));
+	scope = (struct cache_scope){.tenant_id = x->call.principal->tenant_id,
+				     .properties = x->call.principal->scope,
+				     .permissions = x->call.principal->permissions,
+				     .request = &x->request};
+	cache_question(&scope, x->question);
+	if (unreadable != NULL) {
+		end_problem(x, PROBLEM_QUERY_REJECTED, unreadable, 0);
+		return;
+	}
+	run_prepare(&x->run, &x->request, a);
+	run_statements(&x->run);
+	run_reads(&x->run, &x->reads);
+	x->cost = (struct cost_question){.tenant_id = x->call.principal->tenant_id,
+					 .reads = &x->reads};
+	httpd_set_gone(c->http, on_gone, x);
+	cost_admit(c->st->cost, c->tenant, &x->cost, on_admitted, x);
+}
+
 void explain_serve(const struct call *c)
 {
 	struct arena *a = httpd_arena(c->http);
@@ -185,10 +308,9 @@ void explain_serve(const struct call *c)
 	const struct metric_def *m; /* x is gone with a request that was answered */
 	struct faults faults = {.n = 0};
 	struct call mine = *c;
-	const char *unreadable;
 	int64_t version;
 
-	*x = (struct explanation){.st = c->st, .http = c->http};
+	*x = (struct explanation){.call = caller_keep(c), .started_mono_us = clock_mono_us()};
 	httpd_set_header(c->http, "X-Bytes-Scanned", "0");
 	httpd_set_header(c->http, "X-Cache", "BYPASS");
 	if (!read_version(c, &version))
@@ -211,16 +333,5 @@ void explain_serve(const struct call *c)
 				    "The token reaches no property.");
 		return;
 	}
-	(void)compute_resolve(c, &x->request, a);
-	unreadable = compute_unreadable(c, &x->request, a);
-	if (unreadable != NULL) {
-		httpd_reply_problem(c->http, PROBLEM_QUERY_REJECTED, unreadable);
-		return;
-	}
-	x->platform = metric_set_ref(registry_metrics(c->st->registry));
-	if (tenant_metrics(c->tenant) != NULL)
-		x->own = metric_set_ref(tenant_metrics(c->tenant));
-	run_prepare(&x->run, &x->request, a);
-	run_statements(&x->run);
-	(void)tenant_query(c->tenant, c->principal->scope, x->run.stmts, x->run.nstmts, on_run, x);
+	run_it(x, c);
 }

@@ -40,6 +40,9 @@ class Asker:
     def sql(self, **more):
         return self.ask("POST", "/queries:run", {"sql": SQL, **more})
 
+    def explain(self, since="2024-03-01"):
+        return self.ask("GET", f"/metrics/rooms_sold/explain?from={since}&to=2024-12-31")
+
     def budget(self):
         answer = self.ask("GET", "/budget")
         assert answer.status == 200, answer
@@ -69,7 +72,7 @@ def test_a_query_has_a_cap(stack):
     free = Asker(stack, tenant)
     with another_queryd(stack, query_byte_cap="8KiB", cache_ttl="1s") as url:
         capped = Asker(stack, tenant, url)
-        refused = [capped.metric(), capped.metric(dry=True), capped.sql(), capped.sql(dryRun=True)]
+        refused = [capped.metric(), capped.metric(dry=True), capped.sql(), capped.sql(dryRun=True), capped.explain()]
         for answer in refused:
             assert (answer.status, answer.json()["code"]) == (413, CAP), answer
             assert not re.search(r"\d", answer.json()["detail"]) and answer.headers["X-Bytes-Scanned"] == "0"
@@ -79,16 +82,16 @@ def test_a_query_has_a_cap(stack):
         assert board.status == 200 and board.json()["widgets"][0]["status"] == 413
         # nothing was read; what the first process holds for a moment counts until it is given back
         wait_until(lambda: capped.budget()["bytesUsed"] == free.budget()["bytesUsed"])
-    for answer in (free.metric(), free.metric(dry=True), free.sql(), free.sql(dryRun=True)):
+    for answer in (free.metric(), free.metric(dry=True), free.sql(), free.sql(dryRun=True), free.explain()):
         assert answer.status == 200, answer
     wait_until(lambda: ("sql", CAP, "1") in log(stack, tenant.tenant))
 
     def told():
         return [e for e in events(stack, tenant.tenant, "query.executed") if e["outcome"] == CAP]
 
-    # every one, the dry ones and those of the board as well
-    wait_until(lambda: sum(e["times"] for e in told()) >= 6)
-    assert sum(e["times"] for e in told() if e["kind"] == "structured") == 4 and sum(e["times"] for e in told()) == 6
+    # every one, the dry ones, those of the board and the explanation as well
+    wait_until(lambda: sum(e["times"] for e in told()) >= 7)
+    assert sum(e["times"] for e in told() if e["kind"] == "structured") == 5 and sum(e["times"] for e in told()) == 7
     assert all(e["bytesScanned"] == 0 and not e["sampled"] for e in told())
 
 
@@ -100,7 +103,9 @@ def test_what_was_read_is_what_is_charged(stack):
     for answer in [asker.metric() for _ in range(5)] + [asker.sql() for _ in range(3)]:
         assert answer.status == 200, answer
         read += answer.json()["bytesScanned"]
-    assert read > 0
+    explained = asker.explain()
+    assert int(explained.headers["X-Bytes-Scanned"]) > 0
+    read += int(explained.headers["X-Bytes-Scanned"])
     wait_until(lambda: asker.budget()["bytesUsed"] == read)
     # given back to the database too, where other processes look
     wait_until(lambda: stack.query("select used_bytes from analytics.budgets where tenant_id = $1", tenant.tenant) ==
@@ -108,7 +113,7 @@ def test_what_was_read_is_what_is_charged(stack):
     assert asker.metric(days=2).headers["X-Cache"] == "HIT" and asker.budget()["bytesUsed"] == read
     wait_until(lambda: stack.query(
         "select sum(bytes_scanned), sum(times) from analytics.query_log where tenant_id = $1",
-        tenant.tenant) == [[str(read), "8"]])
+        tenant.tenant) == [[str(read), "9"]])
 
 
 def test_a_dry_run_gives_nothing_back(stack):
@@ -211,6 +216,8 @@ def test_a_budget_ends(stack):
         assert 0 < int(answer.headers["Retry-After"]) <= 86400
         for asker in (one, two):
             wait_until(lambda a=asker: a.sql().status == 429)
+            refused = asker.explain()
+            assert (refused.status, refused.json()["code"]) == (429, BUDGET) and 0 < int(refused.headers["Retry-After"]) <= 86400
             assert asker.metric(days=1).headers["X-Cache"] == "HIT"
             assert asker.budget()["bytesUsed"] <= 1.1 * (1 << 19)  # the last ones read more than estimated
             assert asker.sql(dryRun=True).status == 200  # reads nothing

@@ -7,13 +7,15 @@ import json
 import os
 import random
 import re
+import socket
 import subprocess
 import threading
+import urllib.parse
 from fractions import Fraction
 
 import pytest
 
-from harness import BIN, wait_until
+from harness import BIN, another_queryd, http_request, wait_until
 from hotel import API, CODES, Hotel, day
 
 FROM, TO = dt.date(2025, 10, 10), dt.date(2025, 12, 8)
@@ -326,6 +328,18 @@ def test_deadline(group):
     assert answer.status == 504 and answer.json()["code"] == CODES + "ANALYTICS.QUERY_TIMEOUT"
     wait_until(lambda: not waiting(group.stack, group.tenant))  # cancelled on the server too
     conn.query("commit")
+
+
+def test_an_explanation_nobody_waits_for_ends_on_the_server(group):
+    path = f"{API}/metrics/payment_success_rate/explain?from={FROM}&to={TO}"
+    with another_queryd(group.stack, query_timeout="60s") as url:
+        conn, to = lock_fact(group.stack), urllib.parse.urlsplit(url)
+        with socket.create_connection((to.hostname, to.port)) as client:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: q\r\nAuthorization: Bearer {group.token}\r\n\r\n".encode())
+            wait_until(lambda: waiting(group.stack, group.tenant))
+        wait_until(lambda: not waiting(group.stack, group.tenant), 20)
+        conn.query("commit")
+        assert http_request("GET", url + path, None, {"Authorization": f"Bearer {group.token}"}).status == 200
 
 
 def test_a_lost_connection_is_replaced(group):
