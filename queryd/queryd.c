@@ -20,6 +20,7 @@
 #include "queryd/cost/budget.h"
 #include "queryd/cost/cost.h"
 #include "queryd/document/courier.h"
+#include "queryd/document/widget_list.h"
 #include "queryd/routes.h"
 #include "queryd/sync/generator.h"
 #include "queryd/sync/scheduler_door.h"
@@ -94,7 +95,12 @@ static void schema_ok(struct queryd *st)
 		return;
 	/* the registry first: it is what readiness waits for */
 	st->registry = registry_new(st->daemon, st->control, on_registry, st);
-	st->watch = watch_new(st->daemon, st->warehouse, st->redis, st->cache, st->tenants);
+	st->watch = watch_new(&(struct watch_options){.daemon = st->daemon,
+						      .warehouse = st->warehouse,
+						      .control = st->control,
+						      .redis = st->redis,
+						      .cache = st->cache,
+						      .tenants = st->tenants});
 	st->courier = courier_new(st->daemon, st->control, st->warehouse);
 	st->budget = budget_new(st);
 	st->cost = cost_new(st);
@@ -215,6 +221,7 @@ int queryd_open(struct daemon *d, struct queryd *st, struct err *e)
 	st->shelf = shelf_new(memory - memory / FORMS_PART, conf->cache_ttl);
 	st->cache = cache_new(st->redis, st->versions, st->shelf, st->forms, conf->cache_ttl);
 	st->recall = recall_new();
+	st->widget_lists = widget_lists_new();
 	st->compute = compute_new(st);
 	st->adhoc = adhoc_new(st);
 	daemon_condition(d, REGISTRY, false, "metrics are not loaded yet");
@@ -268,6 +275,7 @@ void queryd_close(struct daemon *d, void *state)
 	budget_free(st->budget);
 	cache_free(st->cache);
 	recall_free(st->recall);
+	widget_lists_free(st->widget_lists);
 	shelf_free(st->shelf);
 	shelf_free(st->forms);
 	versions_free(st->versions);

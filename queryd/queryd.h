@@ -19,6 +19,7 @@ struct courier;
 struct generator;
 struct oidc;
 struct recall;
+struct widget_lists;
 
 struct queryd {
 	struct daemon *daemon;
@@ -39,6 +40,7 @@ struct queryd {
 	struct watch *watch;
 	struct registry *registry;
 	struct recall *recall;
+	struct widget_lists *widget_lists;
 	struct compute *compute;
 	struct adhoc *adhoc;
 	struct courier *courier;

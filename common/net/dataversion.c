@@ -8,8 +8,8 @@ void dataversion_key(const char *tenant_id, char *out, size_t size)
 	ASSERT(n > 0 && (size_t)n < size);
 }
 
-void dataversion_publish(struct redisq *q, const char *tenant_id, const char *table,
-			 int64_t version)
+void dataversion_publish_then(struct redisq *q, const char *tenant_id, const char *table,
+			      int64_t version, redisq_fn fn, void *arg)
 {
 	/* two writers may arrive in either order: the larger stays */
 	static const char raise_to[] = "local v = redis.call('HGET', KEYS[1], ARGV[1]) "
@@ -18,8 +18,6 @@ void dataversion_publish(struct redisq *q, const char *tenant_id, const char *ta
 	char key[64], number[24];
 	int n;
 
-	if (q == NULL || !redisq_up(q))
-		return;
 	dataversion_key(tenant_id, key, sizeof(key));
 	n = snprintf(number, sizeof(number), "%lld", (long long)version);
 	redisq_command(q,
@@ -29,5 +27,12 @@ void dataversion_publish(struct redisq *q, const char *tenant_id, const char *ta
 					      slice_of(key),
 					      slice_of(table),
 					      {number, (size_t)n}},
-		       6, NULL, NULL);
+		       6, fn, arg);
+}
+
+void dataversion_publish(struct redisq *q, const char *tenant_id, const char *table,
+			 int64_t version)
+{
+	if (q != NULL && redisq_up(q))
+		dataversion_publish_then(q, tenant_id, table, version, NULL, NULL);
 }

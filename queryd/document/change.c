@@ -3,6 +3,7 @@
 
 #include "common/base/hash.h"
 #include "common/base/ulid.h"
+#include "common/net/dataversion.h"
 #include "common/pg/outbox.h"
 #include "queryd/document/courier.h"
 #include "queryd/tenant/caller.h"
@@ -16,13 +17,19 @@ struct running {
 	struct call call;
 	struct change how;
 	struct pgstmt stmts[CALLER_STMTS_MAX];
-	size_t n, claim, lock, effect, answer;
-	const char *id[3];     /* operation, key, hash */
-	const char *keep[5];   /* of keep_answer */
-	const char *action[1]; /* of keep_*_revision */
-	const char *event[3];  /* of queue_dashboard_event */
+	size_t n, claim, lock, effect, answer, version; /* version 0: no dashboard changes */
+	const char *id[3];                              /* operation, key, hash */
+	const char *keep[5];                            /* of keep_answer */
+	const char *action[1];                          /* of keep_*_revision */
+	const char *event[3];                           /* of queue_dashboard_event */
 	const char *status[1];
+	/* of the answer, when it waits for Redis */
+	int code;
+	const char *etag, *location;
+	struct slice document;
 };
+
+static const char *const no_dashboard_asked[] = {NULL};
 
 /* ---- the key */
 
@@ -112,27 +119,56 @@ static void refuse(const struct running *k, const struct pgresult *r, const char
 				     &(struct problem_violation){f->field, detail}, 1);
 }
 
-static void reply(const struct running *k, const struct pgresult *r)
+static void reply(const struct running *k)
 {
 	struct httpd_request *http = k->call.http;
-	const char *etag, *location;
 
 	if (k->how.status == 204) {
 		httpd_reply(http, 204, NULL, (struct slice){NULL, 0});
 		return;
 	}
-	etag = pgresult_text(r, k->answer, 0, 2);
-	location = pgresult_text(r, k->answer, 0, 3);
-	if (etag != NULL)
-		httpd_set_header(http, "ETag", etag);
-	if (location != NULL)
-		httpd_set_header(http, "Location", location);
+	if (k->etag != NULL)
+		httpd_set_header(http, "ETag", k->etag);
+	if (k->location != NULL)
+		httpd_set_header(http, "Location", k->location);
 	if (k->how.reply != NULL)
-		k->how.reply(&k->call, (int)pgresult_i64(r, k->answer, 0, 0),
-			     pgresult_slice(r, k->answer, 0, 1));
+		k->how.reply(&k->call, k->code, k->document);
 	else
-		httpd_reply(http, (int)pgresult_i64(r, k->answer, 0, 0), "application/json",
-			    pgresult_slice(r, k->answer, 0, 1));
+		httpd_reply(http, k->code, "application/json", k->document);
+}
+
+static void on_published(void *arg, int err, const struct redisq_reply *r)
+{
+	(void)err; /* it is repaired (tenant/watch.h) */
+	(void)r;
+	reply(arg);
+}
+
+static const char *copy(struct arena *a, const char *text)
+{
+	return text != NULL ? arena_strdup(a, text) : NULL;
+}
+
+/* Whoever is told of a change of dashboards may ask another process for it next: that one must
+ * know.
+ */
+static void reply_when_known(struct running *k, const struct pgresult *r)
+{
+	struct arena *a = httpd_arena(k->call.http);
+	const struct queryd *st = k->call.st;
+
+	if (k->how.status != 204) {
+		k->code = (int)pgresult_i64(r, k->answer, 0, 0);
+		k->document = slice_of(arena_strdup(a, pgresult_text(r, k->answer, 0, 1)));
+		k->etag = copy(a, pgresult_text(r, k->answer, 0, 2));
+		k->location = copy(a, pgresult_text(r, k->answer, 0, 3));
+	}
+	if (k->version != 0 && st->redis != NULL && redisq_up(st->redis))
+		dataversion_publish_then(st->redis, k->call.principal->tenant_id,
+					 DATAVERSION_DASHBOARDS, pgresult_i64(r, k->version, 0, 0),
+					 on_published, k);
+	else
+		reply(k);
 }
 
 static void on_changed(void *arg, const struct pgresult *r, const struct err *e)
@@ -157,7 +193,7 @@ static void on_changed(void *arg, const struct pgresult *r, const struct err *e)
 	} else {
 		if (k->how.subject != NULL)
 			courier_wake(k->call.st->courier);
-		reply(k, r);
+		reply_when_known(k, r);
 	}
 }
 
@@ -216,6 +252,8 @@ void change_start(const struct call *c, const struct change *how)
 		(void)add(k, how->revision, k->action);
 	if (how->subject != NULL)
 		add_event(k);
+	if (how->revision == &SQL_queryd_keep_dashboard_revision)
+		k->version = add(k, &SQL_queryd_read_dashboard_version, no_dashboard_asked);
 	k->status[0] = arena_printf(a, "%d", how->status);
 	if (how->operation != NULL) {
 		memcpy(k->keep, k->id, sizeof(k->id));

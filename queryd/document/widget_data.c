@@ -14,10 +14,10 @@
 #include "queryd/document/documents.h"
 #include "queryd/document/widget_form.h"
 #include "queryd/document/widget_kind.h"
+#include "queryd/document/widget_list.h"
 #include "queryd/document/widget_query.h"
 #include "queryd/document/widgets.h"
 #include "queryd/tenant/caller.h"
-#include "sql_gen.h"
 
 #define SIDE_BY_SIDE 4 /* of a tenant's connections, so that others get some too */
 #define ETAG_LEN     (3 + 32 + 1)
@@ -48,7 +48,6 @@ struct rendering {
 	struct call call;
 	struct widget_choice choice;
 	const char *dashboard; /* NULL: one widget is asked for */
-	const char *params[2];
 	struct element *elements;
 	size_t n, next, running;
 	size_t peeking;       /* of these, at the shelf */
@@ -415,58 +414,51 @@ static void on_tenant(void *arg, const struct err *e)
 	start_more(k);
 }
 
-static void read_element(struct rendering *k, struct element *t, const struct pgresult *r, size_t i)
+static void begin(struct rendering *k, const struct widget_list *list)
 {
-	struct arena *a = httpd_arena(k->call.http);
-
-	*t = (struct element){.rendering = k, .result = STRBUF_INIT};
-	t->id = arena_strdup(a, pgresult_text(r, CALLER_RESULT, i, 0));
-	t->kind_name = arena_strdup(a, pgresult_text(r, CALLER_RESULT, i, 1));
-	t->kind = widget_kind_find(t->kind_name);
-	t->title = arena_strdup(a, pgresult_text(r, CALLER_RESULT, i, 2));
-	t->query = arena_strdup(a, pgresult_text(r, CALLER_RESULT, i, 3));
-	t->revision = arena_strdup(a, pgresult_text(r, CALLER_RESULT, i, 4));
-	ASSERT(t->kind != NULL); /* a check of the table */
-}
-
-static void on_widgets(void *arg, const struct pgresult *r, const struct err *e)
-{
-	struct rendering *k = arg;
-	size_t dashboard = CALLER_RESULT + 1;
-
-	if (!caller_ok(k->call.http, e))
-		return;
-	if (k->dashboard != NULL && pgresult_rows(r, dashboard) == 0) {
-		documents_absent(&k->call, &no_dashboard);
-		return;
-	}
-	k->n = pgresult_rows(r, CALLER_RESULT);
-	if (k->dashboard == NULL && k->n == 0) {
-		documents_absent(&k->call, &no_widget);
-		return;
-	}
+	k->n = list->n;
 	k->elements = arena_alloc(httpd_arena(k->call.http), (k->n + 1) * sizeof(*k->elements));
-	for (size_t i = 0; i < k->n; i++)
-		read_element(k, &k->elements[i], r, i);
+	for (size_t i = 0; i < k->n; i++) {
+		const struct widget_listed *w = &list->v[i];
+
+		k->elements[i] = (struct element){.rendering = k,
+						  .id = w->id,
+						  .kind = widget_kind_find(w->kind),
+						  .kind_name = w->kind,
+						  .title = w->title,
+						  .query = w->query,
+						  .revision = w->revision,
+						  .result = STRBUF_INIT};
+		ASSERT(k->elements[i].kind != NULL); /* a check of the table */
+	}
 	if (tenants_find(k->call.st->tenants, k->call.principal->tenant_id) != NULL)
 		on_tenant(k, NULL);
 	else
 		tenants_load(k->call.st->tenants, k->call.principal->tenant_id, on_tenant, k);
 }
 
+static void on_list(void *arg, const struct widget_list *list)
+{
+	struct rendering *k = arg;
+
+	if (k->dashboard != NULL && !list->visible)
+		documents_absent(&k->call, &no_dashboard);
+	else if (k->dashboard == NULL && list->n == 0)
+		documents_absent(&k->call, &no_widget);
+	else
+		begin(k, list);
+}
+
 static void start(const struct call *c, const char *dashboard, const char *widget)
 {
 	struct rendering *k = arena_alloc(httpd_arena(c->http), sizeof(*k));
-	const struct pgstmt stmts[] = {{&SQL_queryd_read_widgets, k->params},
-				       {&SQL_queryd_read_dashboard, k->params}};
 
 	set_headers(c->http, NULL, "BYPASS", 0);
 	if (!widget_choice_read(c, &k->choice))
 		return;
 	k->call = caller_keep(c);
-	k->dashboard = k->params[0] = dashboard;
-	k->params[1] = widget;
-	caller_query(c, stmts, dashboard != NULL ? 2 : 1, on_widgets, k);
+	k->dashboard = dashboard;
+	widget_list_read(c, dashboard, widget, on_list, k);
 }
 
 void widget_data_one(const struct call *c)

@@ -24,22 +24,20 @@ struct waiting {
 
 struct watch {
 	unsigned magic;
-	struct daemon *daemon;
-	struct pgpool *warehouse;
-	struct redisq *redis;
-	struct cache *cache;
-	struct tenants *tenants;
+	struct watch_options o;
 	struct daemon_timer *timer;
 	struct waiting *waiting; /* by tenant_id */
 	size_t nwaiting;
-	int64_t now_us;         /* of the database, at the last poll */
-	int64_t polled_mono_ms; /* 0: never */
-	bool stopped, busy;     /* busy: a poll is under way */
-	bool woken;             /* the next poll comes soon */
-	char look_back_s[24];   /* of the statements under way */
-	bool repair_all;        /* Redis was away: its versions may be old */
-	bool repairing;         /* the statement under way looks back that far */
-	bool failing;           /* said so in the log */
+	int64_t now_us;             /* of the database, at the last poll */
+	int64_t polled_mono_ms;     /* 0: never */
+	bool stopped, busy;         /* busy: a poll is under way */
+	bool woken;                 /* the next poll comes soon */
+	char look_back_s[24];       /* of the statements under way */
+	bool repair_all;            /* Redis was away: its versions may be old */
+	bool repairing;             /* the statement under way looks back that far */
+	bool dashboards_known;      /* Redis has their versions since it is up */
+	int64_t dashboards_mono_ms; /* of the last poll of them */
+	bool failing;               /* said so in the log */
 };
 
 static void forget(struct watch *w)
@@ -61,31 +59,60 @@ static void end_poll(struct watch *w, const struct err *e)
 		daemon_timer_arm(w->timer, w->woken ? WAKE_DELAY_MS : POLL_EVERY_MS);
 }
 
+static void on_dashboards(void *arg, const struct pgresult *r, const struct err *e)
+{
+	struct watch *w = arg;
+
+	OBJ_CHECK(w, WATCH_MAGIC);
+	for (size_t i = 0; e == NULL && i < pgresult_rows(r, 0); i++)
+		dataversion_publish(w->o.redis, pgresult_text(r, 0, i, 0), DATAVERSION_DASHBOARDS,
+				    pgresult_i64(r, 0, i, 1));
+	if (e == NULL && redisq_up(w->o.redis)) {
+		w->dashboards_known = true;
+		w->dashboards_mono_ms = clock_mono_ms();
+	}
+	end_poll(w, e);
+}
+
+/* As far back as those of tables, but at first until they are known. */
+static void list_dashboards(struct watch *w)
+{
+	const char *params[] = {w->look_back_s};
+
+	if (!w->dashboards_known)
+		(void)snprintf(w->look_back_s, sizeof(w->look_back_s), "%d", LOOK_BACK_FIRST_S);
+	pgpool_exec(w->o.control, NULL, &SQL_queryd_list_dashboard_versions, params,
+		    POLL_TIMEOUT_MS, on_dashboards, w);
+}
+
 static void on_refreshed(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct watch *w = arg;
 
 	OBJ_CHECK(w, WATCH_MAGIC);
 	for (size_t i = 0; e == NULL && i < pgresult_rows(r, 0); i++)
-		dataversion_publish(w->redis, pgresult_text(r, 0, i, 0), pgresult_text(r, 0, i, 1),
-				    pgresult_i64(r, 0, i, 2));
+		dataversion_publish(w->o.redis, pgresult_text(r, 0, i, 0),
+				    pgresult_text(r, 0, i, 1), pgresult_i64(r, 0, i, 2));
 	/* lookups follow on the same connection, so they see these */
-	if (e == NULL && w->repairing && redisq_up(w->redis)) {
+	if (e == NULL && w->repairing && redisq_up(w->o.redis)) {
 		w->repair_all = false;
-		cache_trust(w->cache, true);
+		cache_trust(w->o.cache, true);
 	}
-	end_poll(w, e);
+	if (e == NULL && !w->stopped)
+		list_dashboards(w);
+	else
+		end_poll(w, e);
 }
 
 static void list_refreshed(struct watch *w)
 {
 	const char *params[] = {w->look_back_s};
 
-	if (w->redis == NULL || !redisq_up(w->redis)) {
+	if (w->o.redis == NULL || !redisq_up(w->o.redis)) {
 		end_poll(w, NULL);
 		return;
 	}
-	pgpool_exec(w->warehouse, NULL, &SQL_queryd_list_refreshed, params, POLL_TIMEOUT_MS,
+	pgpool_exec(w->o.warehouse, NULL, &SQL_queryd_list_refreshed, params, POLL_TIMEOUT_MS,
 		    on_refreshed, w);
 }
 
@@ -106,11 +133,11 @@ static void on_deleted(void *arg, const struct pgresult *r, const struct err *e)
 	}
 	for (size_t i = 0; !w->stopped && i < pgresult_rows(r, 0); i++) {
 		const char *tenant_id = pgresult_text(r, 0, i, 0);
-		const struct tenant *n = tenants_find(w->tenants, tenant_id);
+		const struct tenant *n = tenants_find(w->o.tenants, tenant_id);
 
-		cache_forget(w->cache, tenant_id);
+		cache_forget(w->o.cache, tenant_id);
 		if (n != NULL && !tenant_deleted(n))
-			tenants_reload(w->tenants, tenant_id, on_reloaded, w);
+			tenants_reload(w->o.tenants, tenant_id, on_reloaded, w);
 	}
 	list_refreshed(w);
 }
@@ -138,7 +165,7 @@ static void on_pending(void *arg, const struct pgresult *r, const struct err *e)
 	w->repairing = w->repair_all;
 	(void)snprintf(w->look_back_s, sizeof(w->look_back_s), "%d",
 		       w->repairing ? LOOK_BACK_FIRST_S : LOOK_BACK_S);
-	pgpool_exec(w->warehouse, NULL, &SQL_queryd_list_deleted, params, POLL_TIMEOUT_MS,
+	pgpool_exec(w->o.warehouse, NULL, &SQL_queryd_list_deleted, params, POLL_TIMEOUT_MS,
 		    on_deleted, w);
 }
 
@@ -151,23 +178,16 @@ static void poll_now(void *arg)
 		return;
 	w->busy = true;
 	w->woken = false;
-	pgpool_exec(w->warehouse, NULL, &SQL_queryd_list_pending, NULL, POLL_TIMEOUT_MS, on_pending,
-		    w);
+	pgpool_exec(w->o.warehouse, NULL, &SQL_queryd_list_pending, NULL, POLL_TIMEOUT_MS,
+		    on_pending, w);
 }
 
-struct watch *watch_new(struct daemon *d, struct pgpool *warehouse, struct redisq *redis,
-			struct cache *cache, struct tenants *tenants)
+struct watch *watch_new(const struct watch_options *o)
 {
 	struct watch *w = xcalloc(1, sizeof(*w));
 
-	*w = (struct watch){.magic = WATCH_MAGIC,
-			    .daemon = d,
-			    .warehouse = warehouse,
-			    .redis = redis,
-			    .cache = cache,
-			    .tenants = tenants,
-			    .repair_all = true};
-	w->timer = daemon_timer_new(d, 0, 0, poll_now, w);
+	*w = (struct watch){.magic = WATCH_MAGIC, .o = *o, .repair_all = true};
+	w->timer = daemon_timer_new(o->daemon, 0, 0, poll_now, w);
 	return w;
 }
 
@@ -202,9 +222,10 @@ void watch_wake(struct watch *w)
 void watch_redis(struct watch *w, bool up)
 {
 	OBJ_CHECK(w, WATCH_MAGIC);
-	cache_trust(w->cache, false);
+	cache_trust(w->o.cache, false);
 	w->repair_all = true;
 	w->repairing = false;
+	w->dashboards_known = false;
 	if (up)
 		watch_wake(w);
 }
@@ -212,6 +233,11 @@ void watch_redis(struct watch *w, bool up)
 bool watch_current(const struct watch *w)
 {
 	return w->polled_mono_ms != 0 && clock_mono_ms() - w->polled_mono_ms < CURRENT_MS;
+}
+
+bool watch_dashboards(const struct watch *w)
+{
+	return w->dashboards_known && clock_mono_ms() - w->dashboards_mono_ms < CURRENT_MS;
 }
 
 static int compare_waiting(const void *key, const void *element)

@@ -148,7 +148,7 @@ def test_who_inserts_and_who_purges_wait_for_each_other(stack):
         wait_until(lambda: stack.query("select wait_event from pg_stat_activity where pid = $1", purge.pid) == [["advisory"]])
         maker.query("commit")
         waiter.join()
-        assert result == [[["2"]]]  # the dashboard, and its item for desktops
+        assert result == [[["3"]]]  # the dashboard, its item for desktops and the version of what is shown
         for statement in (DASHBOARD.format("dsh_2", tenant),
                           f"insert into analytics.etl_jobs (job_id, tenant_id, kind) values ('job_raced', '{tenant}', 'refresh')"):
             with pytest.raises(pgcluster.PgError) as refused:

@@ -11,6 +11,7 @@ import signal
 import pytest
 
 import pgcluster
+from boards import User
 from harness import Stack, another_queryd, http_request, wait_until
 from hotel import API, CODES, METRICS, STAYED, UTC, WINDOW, Hotel, compute, day
 from instance import Instance
@@ -181,6 +182,29 @@ def test_redis_comes_and_goes(own):
     wait_until(lambda: own.compute(token, "rooms_sold", dateRange=WINDOW).headers["X-Cache"] == "HIT")
     assert sold() == 4
     assert own.http("GET", "queryd", "/ready").status == 200
+
+
+def test_widgets_while_redis_comes_and_goes(own):
+    hotel = Hotel("boards")
+    hotel.property("p", 3)
+    hotel.send(own)
+    user = User(own, hotel.tenant, "writer")
+    board = user.board()
+    query = {"metrics": ["rooms_sold"], "dateRange": WINDOW}
+    made = user.post(f"/dashboards/{board['id']}/widgets", {
+        "kind": "kpi_tile", "title": "made", "query": query, "layout": {"x": 0, "y": 0, "w": 2, "h": 2}}).json()
+    at = f"/widgets/{made['id']}"
+
+    def changed(title):
+        assert user.put(at, {**{k: made[k] for k in ("kind", "query", "layout")}, "title": title}, "*").status == 200
+        return user.get(at + "/data").json()["title"] == title
+
+    assert user.get(at + "/data").json()["title"] == "made" and changed("once")
+    for n in (1, 2):
+        own.kill("redis")
+        assert changed(f"away {n}")
+        own.up()
+        assert all(changed(f"back {n} {k}") for k in range(10))
 
 
 def test_a_paused_redis_does_not_stop_answers(own):
