@@ -3,11 +3,12 @@
  * tenant's login, bounded in rows, bytes and time. Its results are not cached.
  *
  * Few run at a time in a process; the others wait in turn, so that neither widgets nor other
- * tenants wait for one that scans:
+ * tenants wait for one that scans. What workers share, each has its part of, at least one:
  *
  *	lane		in a process			of a tenant
  *	all queries	tenant_connections		tenant_share
  *	ad-hoc SQL	adhoc_queries, at most half	1
+ *	snapshots	4, none while others wait	1	(sync/generator.h)
  *
  * What the server says about a statement is never shown: a table of SQLSTATEs gives the sentence.
  */

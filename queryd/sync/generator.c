@@ -1,7 +1,10 @@
 /*
- * claim_snapshots ─▶ compute ─▶ store_snapshot, for each that is due; see generator.h.
+ * claim_snapshots ─▶ waits for its turn ─▶ compute ─▶ store_snapshot, for each that is due; see
+ * generator.h.
  */
 #include "queryd/sync/generator.h"
+
+#include <sys/queue.h>
 
 #include "common/base/clock.h"
 #include "common/base/num.h"
@@ -20,7 +23,8 @@
 #define FORGET_MS       3600000
 #define TIMEOUT_MS      5000
 #define LEASE_MS        60000
-#define AT_ONCE         4 /* of this process: readers come first */
+#define AT_ONCE         4  /* of this process, of as many tenants */
+#define READERS_MS      20 /* while readers wait, how often it is looked whether they still do */
 #define BODY_MAX        ((size_t)64 * 1024)
 #define HOT_SLO_S       300
 
@@ -43,6 +47,7 @@ enum column {
 
 /* One that is leased. */
 struct making {
+	TAILQ_ENTRY(making) link; /* of those that wait, or of those under way */
 	struct generator *generator;
 	char *of[COLUMNS]; /* NULL: null */
 	struct principal principal;
@@ -54,11 +59,13 @@ struct making {
 	struct pgstmt stmt;
 };
 
+TAILQ_HEAD(makings, making);
+
 struct generator {
 	unsigned magic;
 	struct queryd *st;
-	struct daemon_timer *timer, *forget_timer;
-	size_t running;
+	struct daemon_timer *timer, *forget_timer, *turn_timer;
+	struct makings waiting, under_way;
 	bool claiming, stopped, failing;
 	struct metric_family *made;
 };
@@ -69,12 +76,51 @@ static void arm(struct generator *g, int64_t ms)
 		daemon_timer_arm(g->timer, ms);
 }
 
+/* ---- turns */
+
+static bool idle(const struct generator *g)
+{
+	return TAILQ_EMPTY(&g->waiting) && TAILQ_EMPTY(&g->under_way);
+}
+
+static bool tenant_under_way(const struct generator *g, const char *tenant_id)
+{
+	const struct making *m;
+
+	TAILQ_FOREACH (m, &g->under_way, link) {
+		if (strcmp(m->of[TENANT], tenant_id) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void begin(struct making *m);
+
+/* One of a tenant at a time, and none while a reader waits for a connection. */
+static void start_next(void *arg)
+{
+	struct generator *g = arg;
+	struct making *m, *next;
+
+	OBJ_CHECK(g, GENERATOR_MAGIC);
+	for (m = TAILQ_FIRST(&g->waiting); m != NULL && !g->stopped; m = next) {
+		next = TAILQ_NEXT(m, link);
+		if (tenants_waiting(g->st->tenants) > 0) {
+			daemon_timer_arm(g->turn_timer, READERS_MS);
+			return;
+		}
+		if (tenant_under_way(g, m->of[TENANT]))
+			continue;
+		TAILQ_REMOVE(&g->waiting, m, link);
+		TAILQ_INSERT_TAIL(&g->under_way, m, link);
+		begin(m);
+	}
+}
+
 /* ---- the end of one */
 
-static void making_free(struct making *m)
+static void free_making(struct making *m)
 {
-	struct generator *g = m->generator;
-
 	for (size_t i = 0; i < COLUMNS; i++)
 		free(m->of[i]);
 	for (size_t i = 0; i < m->principal.nproperties; i++)
@@ -83,8 +129,18 @@ static void making_free(struct making *m)
 	strbuf_clear(&m->state);
 	strbuf_clear(&m->body);
 	free(m);
-	g->running--;
-	if (g->running == 0 && !g->claiming)
+}
+
+static void end(struct making *m)
+{
+	struct generator *g = m->generator;
+
+	TAILQ_REMOVE(&g->under_way, m, link);
+	free_making(m);
+	if (g->stopped)
+		return;
+	daemon_timer_arm(g->turn_timer, 0);
+	if (idle(g) && !g->claiming)
 		arm(g, 0); /* there may be more */
 }
 
@@ -93,7 +149,7 @@ static void on_stored(void *arg, const struct pgresult *r, const struct err *e)
 	(void)r;
 	if (e != NULL) /* the lease runs out, and another makes it */
 		log_warn("snapshot not stored", LOG_S("error", e->msg));
-	making_free(arg);
+	end(arg);
 }
 
 /* Ends the lease; with what was made, or without: it is as it was. */
@@ -183,7 +239,7 @@ static void on_outcome(void *arg, const struct compute_outcome *o)
 
 	OBJ_CHECK(m->generator, GENERATOR_MAGIC);
 	if (m->generator->stopped) {
-		making_free(m); /* the lease runs out, and another makes it */
+		end(m); /* the lease runs out, and another makes it */
 		return;
 	}
 	if (a == NULL && (o->code == PROBLEM_UNAVAILABLE || o->code == PROBLEM_QUERY_TIMEOUT ||
@@ -267,7 +323,7 @@ static void on_tenant(void *arg, const struct err *e)
 	c.tenant = tenants_find(st->tenants, m->of[TENANT]);
 	if (e != NULL || c.tenant == NULL || m->generator->stopped ||
 	    json_parse(slice_of(m->of[QUERY]), REQUEST_BODY_MAX, &saved, NULL) < 0) {
-		making_free(m); /* the lease runs out */
+		end(m); /* the lease runs out */
 		return;
 	}
 	set_cadence(m, &c, saved);
@@ -277,7 +333,17 @@ static void on_tenant(void *arg, const struct err *e)
 	json_free(query);
 }
 
-static void make(struct generator *g, const struct pgresult *r, size_t row)
+static void begin(struct making *m)
+{
+	struct tenants *tenants = m->generator->st->tenants;
+
+	if (tenants_find(tenants, m->of[TENANT]) != NULL)
+		on_tenant(m, NULL);
+	else
+		tenants_load(tenants, m->of[TENANT], on_tenant, m);
+}
+
+static void add(struct generator *g, const struct pgresult *r, size_t row)
 {
 	struct making *m = xcalloc(1, sizeof(*m));
 
@@ -288,11 +354,7 @@ static void make(struct generator *g, const struct pgresult *r, size_t row)
 		m->of[i] = text != NULL ? xstrdup(text) : NULL;
 	}
 	read_scope(m);
-	g->running++;
-	if (tenants_find(g->st->tenants, m->of[TENANT]) != NULL)
-		on_tenant(m, NULL);
-	else
-		tenants_load(g->st->tenants, m->of[TENANT], on_tenant, m);
+	TAILQ_INSERT_TAIL(&g->waiting, m, link);
 }
 
 /* ---- the rounds */
@@ -306,8 +368,9 @@ static void on_claimed(void *arg, const struct pgresult *r, const struct err *e)
 		log_warn("snapshots cannot be made", LOG_S("error", e->msg));
 	g->failing = e != NULL;
 	for (size_t row = 0; e == NULL && !g->stopped && row < pgresult_rows(r, 0); row++)
-		make(g, r, row);
+		add(g, r, row);
 	g->claiming = false;
+	start_next(g);
 	arm(g, POLL_MS); /* sooner when all of these are made */
 }
 
@@ -321,7 +384,7 @@ static void claim(void *arg)
 	OBJ_CHECK(g, GENERATOR_MAGIC);
 	if (g->claiming || g->stopped)
 		return;
-	if (g->running > 0 || !g->st->ready) {
+	if (!idle(g) || !g->st->ready) {
 		arm(g, POLL_MS);
 		return;
 	}
@@ -360,26 +423,36 @@ struct generator *generator_new(struct queryd *st)
 				.made = metrics_counter_family(
 					"sync_snapshots_total",
 					"Snapshots that were due, by what came of them", "result")};
+	TAILQ_INIT(&g->waiting);
+	TAILQ_INIT(&g->under_way);
 	g->timer = daemon_timer_new(st->daemon, 0, 0, claim, g);
+	g->turn_timer = daemon_timer_new(st->daemon, 0, 0, start_next, g);
 	g->forget_timer = daemon_timer_new(st->daemon, 0, 0, forget, g);
 	return g;
 }
 
 void generator_stop(struct generator *g)
 {
+	struct making *m;
+
 	if (g == NULL)
 		return;
 	g->stopped = true;
 	daemon_timer_free(g->timer);
 	daemon_timer_free(g->forget_timer);
-	g->timer = g->forget_timer = NULL;
+	daemon_timer_free(g->turn_timer);
+	g->timer = g->forget_timer = g->turn_timer = NULL;
+	while ((m = TAILQ_FIRST(&g->waiting)) != NULL) { /* their leases run out */
+		TAILQ_REMOVE(&g->waiting, m, link);
+		free_making(m);
+	}
 }
 
 void generator_free(struct generator *g)
 {
 	if (g == NULL)
 		return;
-	ASSERT(g->running == 0);
+	ASSERT(idle(g));
 	g->magic = 0;
 	free(g);
 }

@@ -12,8 +12,10 @@
  * is not made. Not while the tenant's budget of the day is used up.
  *
  * Who: any number of processes take leases in the control database (analytics.claim_snapshots), a
- * few at a time and in turns among tenants. One that is killed loses its leases after a minute, and
- * nothing else: a snapshot is stored whole, under its lease, or not at all.
+ * few at a time and in turns among tenants. It makes one of a tenant at a time, and begins none
+ * while a reader waits for a connection: whoever looks comes first. One that is killed loses its
+ * leases after a minute, and nothing else: a snapshot is stored whole, under its lease, or not at
+ * all.
  *
  * One that fails, or is above 64 KiB, says so instead of its result ("omitted").
  */

@@ -357,6 +357,11 @@ void tenants_close(struct tenants *t)
 	t->pool = NULL;
 }
 
+size_t tenants_waiting(const struct tenants *t)
+{
+	return t->pool != NULL ? pgpool_waiting(t->pool) : 0;
+}
+
 void tenants_free(struct tenants *t)
 {
 	if (t == NULL)

@@ -36,6 +36,8 @@ struct tenants *tenants_new(struct event_base *base, const struct tenants_option
 void tenants_close(struct tenants *t);
 void tenants_free(struct tenants *t);
 
+/* How many queries wait for a connection of theirs. */
+size_t tenants_waiting(const struct tenants *t);
 /* What is known of a tenant now, or NULL: then load it. */
 struct tenant *tenants_find(struct tenants *t, const char *tenant_id);
 typedef void (*tenants_fn)(void *arg, const struct err *e);

@@ -2,9 +2,11 @@
 
 import json
 import signal
+import time
 
 import pytest
 
+import pgcluster
 from boards import User
 from events import ident
 from harness import another_queryd, wait_until
@@ -97,6 +99,31 @@ def test_a_used_up_budget_pauses(stack, tenant):
     assert not snapshots(copy)
     stack.query("delete from analytics.budgets where tenant_id = $1", tenant)
     wait_until(lambda: tile in snapshots(copy))
+
+
+def test_readers_come_first(stack, tenant):
+    """Of a tenant one at a time, however many are due and slow."""
+    def waiting():
+        return int(stack.query("select count(*) from pg_stat_activity where usename = $1 and wait_event_type = 'Lock'", tenant)[0][0])
+
+    user, copy = User(stack, tenant, "author"), Copy(stack, tenant)
+    board = user.board()["id"]
+    made = [user.post(f"/dashboards/{board}/widgets", {
+        "kind": "time_series", "title": f"{n}", "layout": {"x": 0, "y": n, "w": 8, "h": 1},
+        "query": {"metrics": ["rooms_sold"], "granularity": "day", "dateRange": {"from": f"2024-0{n + 1}-01", "to": "2024-12-31"}}})
+        for n in range(6)]
+    assert {m.status for m in made} == {201}
+    with pgcluster.Conn(stack.env["DATABASE_URL"]) as holder:
+        holder.query("begin; lock table analytics_curated.fact_room_night_v1 in access exclusive mode")
+        copy.pull()
+        wait_until(lambda: int(stack.query("select count(*) from analytics.sync_snapshots where tenant_id = $1"
+                                           " and lease_until > now()", tenant)[0][0]) >= 4)
+        wait_until(lambda: waiting() >= 1)
+        assert all(waiting() == 1 or time.sleep(0.02) for _ in range(25))
+        answer = user.post("/queries:run", {"query": {"metrics": ["no_show_rate"], "dateRange": {"from": "2024-01-01", "to": "2024-12-31"}}})
+        assert answer.status == 200, answer
+        holder.query("commit")
+    wait_until(lambda: len(snapshots(copy)) == 6)
 
 
 def test_several_processes_share_the_work(stack, tenant):
