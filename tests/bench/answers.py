@@ -52,6 +52,35 @@ def make_board(stack, tenant, query):
     return board, widget
 
 
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def processor_seconds(stack):
+    """Of each server so far. Postgres is its children: each of them is a connection or one of its own workers."""
+    used, postgres = dict.fromkeys(("queryd", "redis", "postgres"), 0.0), stack.pid("postgres")
+    named = {stack.pid("queryd"): "queryd", stack.pid("redis"): "redis", postgres: "postgres"}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended
+        name = named.get(int(pid), "postgres" if int(fields[1]) == postgres else None)
+        if name is not None:
+            used[name] += (int(fields[11]) + int(fields[12])) * TICK_S
+    return used
+
+
+def add_processor(table, what, load, spent, goal):
+    """Where the time of an answer goes; `spent` are (before, after) of each round."""
+    answers = sum(load.all("answered"))
+    of = {name: sum(after[name] - before[name] for before, after in spent) / answers for name in spent[0][0]}
+    table.add(f"{what}: processor time of an answer, of queryd, Redis and Postgres",
+              " + ".join(f"{1e6 * seconds:.1f}" for seconds in of.values()) + " us", "", None, "", None)
+    table.add(f"{what}: answers per second of processor time, all three", f"{1 / sum(of.values()):,.0f} /s", "", None,
+              f"≥ {goal:,} /s" if goal else "", sum(of.values()) <= 1 / goal if goal else None)
+
+
 def bench_forms(table, stack, tenant, query):
     """The same figures as a query, a widget and a dashboard; all of them from the cache."""
     query = {"metrics": [METRIC], **{name: query[name] for name in ("dateRange", "granularity")}}
@@ -63,11 +92,14 @@ def bench_forms(table, stack, tenant, query):
     with Hello() as server:
         for name, form in forms.items():
             hello = server.load(CONNECTIONS[0])
-            load = Load(stack.env["QUERYD_URL"], CONNECTIONS[0], **form, **asked)
+            load, spent = Load(stack.env["QUERYD_URL"], CONNECTIONS[0], **form, **asked), []
             for _ in range(cx.ROUNDS):
                 hello.run()
+                before = processor_seconds(stack)
                 load.run()
+                spent.append((before, processor_seconds(stack)))
             load.report(table, f"{name} cached, {CONNECTIONS[0]} connections, against hello", hello, None)
+            add_processor(table, f"{name} cached", load, spent, 30000 if name.startswith("widgets") else None)
 
 
 def bench_compute(table, stack):
