@@ -48,9 +48,12 @@ class Hotel:
             "propertyId": self.id("ppt", key), "name": {"default": key}, "currency": currency,
             "timezone": timezone})
         for n in range(rooms):
-            self.event("property.room.created", "2024-01-01T00:00", {
-                "roomId": self.id("rmu", key, n), "propertyId": self.id("ppt", key),
-                "roomTypeId": self.id("rmt", key, room_type), "number": str(n)})
+            self.room(key, n, room_type)
+
+    def room(self, key, n, room_type):
+        self.event("property.room.created", "2024-01-01T00:00", {
+            "roomId": self.id("rmu", key, n), "propertyId": self.id("ppt", key),
+            "roomTypeId": self.id("rmt", key, room_type), "number": str(n)})
 
     def absent(self, key, n, category, start, until=None):
         until = {"until": until} if until else {}
@@ -59,7 +62,8 @@ class Hotel:
             "from": start, **until})
 
     def stay(self, key, n, start, nights, rate=100, kind=None, channel="direct", then=(),
-             currency="USD", room_type="a", segment=None):
+             currency="USD", room_type="a", segment=None, plan=None, lead=10, at="10:00", left=None):
+        """Booked `lead` days before at that time; `left`: nights after which the guest departed."""
         end = day(start) + dt.timedelta(nights)
         rsv = self.id("rsv", key, n)
         dates = [str(day(start) + dt.timedelta(k)) for k in range(max(nights, 1))]
@@ -75,12 +79,48 @@ class Hotel:
                    "total": {"amountMicro": "1", "currency": currency}}
         if segment:
             payload["marketSegment"] = segment
-        booked = day(start) - dt.timedelta(10)
-        self.event("reservation.confirmed", f"{booked}T10:00", payload)
+        if plan:
+            payload["ratePlanId"] = plan
+        booked = day(start) - dt.timedelta(lead)
+        self.event("reservation.confirmed", f"{booked}T{at}", payload)
+        if left is not None:
+            end = day(start) + dt.timedelta(left)
         for k, verb in enumerate(then):
             when = f"{start if k == 0 else end}T1{2 + k}:00"
             more = {"actualDeparture": str(end)} if verb == "checked_out" else {}
             self.event(f"reservation.{verb}", when, {"reservationId": rsv, **more})
+
+    def pay(self, n, outcome, when, **payload):
+        self.event(f"payment.transaction.{outcome}", when, {
+            "transactionId": self.id("txn", n), "paymentId": self.id("pay", n),
+            "amount": {"amountMicro": "1000000", "currency": "USD"}, **payload})
+
+    def task(self, n, verb, when, **payload):
+        self.event(f"housekeeping.task.{verb}", when, {"taskId": self.id("hkt", n), **payload})
+
+    def lock(self, n, verb, when, **payload):
+        ids = {"keyCredentialId": self.id("key", n), "attemptId": self.id("kca", n), "lockDeviceId": self.id("lck", n)}
+        self.event(f"lock.{verb}", when, {**ids, **payload})
+
+    def suggestion(self, n, decision, when, **payload):
+        self.event("ai_orchestrator.hitl.gate_decided", when, {
+            "suggestionId": self.id("sug", n), "requestId": self.id("ifr", n), "decision": decision, **payload})
+
+    def meta(self, n, verb, when, key, **payload):
+        """Of the n-th session in the meta search, which is nobody's."""
+        self.event(f"bff.consumer.{verb}", when, {
+            "propertyId": self.id("ppt", key), "tenantId": self.tenant, **payload})
+        said = self.events.pop()
+        self.events.append({"payload": said["payload"], "envelope": {
+            "eventId": said["id"], "subject": said["subject"], "occurredAt": said["occurredAt"],
+            "tenantId": None, "sessionId": self.id("gms", n)}})
+
+    def hand_over(self, n, when, key, **payload):
+        self.meta(n, "handoff.initiated", when, key, handoffId=self.id("hof", n), **payload)
+
+    def convert(self, n, when, rsv):
+        self.event("bff.tenant.booking.draft.converted", when, {
+            "handoffId": self.id("hof", n), "reservationId": rsv})
 
     def send(self, stack):
         stack.send_events(self.events)
@@ -91,22 +131,86 @@ class Hotel:
 STAYED = ("checked_in", "checked_out")
 
 
+def some(rng, **payload):
+    """A payload in which now and then something is missing."""
+    return {name: value for name, value in payload.items() if rng.random() < 0.9}
+
+
+def operate(hotel, rng, keys, reservations):
+    """What happens beside the stays, in four months, at any time of the day."""
+    def instant(after=None, minutes=120 * 1440):
+        start = dt.datetime(2024, 2, 1) if after is None else dt.datetime.fromisoformat(after)
+        return (start + dt.timedelta(minutes=rng.randrange(minutes), seconds=rng.randrange(60))).isoformat()
+
+    for n in range(150):
+        when, place = instant(), hotel.id("ppt", rng.choice((*keys, *keys, "of nobody")))
+        outcomes = rng.choice((("captured",), ("failed",), ("authorized",), ("authorized", "captured"), ("authorized", "voided"),
+                               ("captured", "refunded"), ("failed", "captured")))
+        for outcome in outcomes:
+            hotel.pay(n, outcome, when, **some(rng, propertyId=place, method=rng.choice(("card", "cash"))))
+            when = instant(when)
+        when = instant()
+        hotel.task(n, "created", when, **some(rng, propertyId=place, kind=rng.choice(("turnover", "turnover", "deep_clean"))))
+        for verb in rng.choice(((), ("completed",), ("completed",), ("completed", "inspected"), ("cancelled",),
+                                ("completed", "inspected", "completed"), ("completed", "cancelled"))):
+            when = instant(when, 200)
+            hotel.task(n, verb, when, **({"result": rng.choice(("passed", "failed"))} if verb == "inspected" else {}))
+        when = instant()
+        for verb in rng.choice((("credential.requested", "credential.issued"), ("credential.requested", "credential.failed"),
+                                ("credential.issued", "credential.activated", "credential.revoked"), ("access.granted",),
+                                ("access.denied",), ("access.denied",), ("device.health_alert",), ("credential.requested",))):
+            hotel.lock(n, verb, when, **some(rng, propertyId=place))
+            when = instant(when, 2000)
+        when, about = instant(), some(rng, propertyId=place, capability=rng.choice(("upsell", "pricing.suggest")))
+        hotel.event("ai_orchestrator.inference.completed", when, {"requestId": hotel.id("ifr", n), **about})
+        if rng.random() < 0.8:
+            hotel.suggestion(n, rng.choice(("accepted", "edited", "rejected", "expired")), instant(when, 3000), **about)
+        when, key = instant(), rng.choice(keys)
+        source = some(rng, metaSource=rng.choice(("kayak", "google")))
+        for _ in range(rng.choice((0, 1, 1, 2))):
+            hotel.meta(n, "click.property", when, key, **source)
+            when = instant(when, 100)
+        if rng.random() < 0.7:
+            hotel.hand_over(n, when, key, **source)
+            if rng.random() < 0.7:
+                hotel.convert(n, instant(when, rng.choice((60, 29 * 1440, 80 * 1440))), rng.choice(reservations))
+
+
 @pytest.fixture(scope="session")
 def random_hotel(stack):
-    """Two currencies, two properties, every kind and end of a stay."""
-    rng, hotel = random.Random(5), Hotel("random")
+    """Two currencies, two properties, every kind and end of a stay, and what every metric is about."""
+    rng, more, hotel = random.Random(5), random.Random(6), Hotel("random")
     hotel.property("kabul", 12, "AFN", "Asia/Kabul")
     hotel.property("dushanbe", 7, "USD", "Asia/Dushanbe")
+    hotel.room("kabul", 100, "suite")
+    hotel.room("dushanbe", 100, "suite")
     ends = [STAYED] * 6 + [("cancelled",), ("no_show",), ("checked_in",), ()]
-    for n in range(300):
+
+    def stay(n, first, then=None):
         key = rng.choice(("kabul", "dushanbe"))
-        start = day("2024-02-20") + dt.timedelta(rng.randrange(70))
-        hotel.stay(key, n, str(start), rng.choice((0, 1, 1, 2, 3, 9)), rng.randrange(20, 500),
+        start, nights = first + dt.timedelta(rng.randrange(70)), rng.choice((0, 1, 1, 2, 3, 9))
+        hotel.stay(key, n, str(start), nights, rng.randrange(20, 500),
                    rng.choice((None, None, None, "complimentary", "house_use")),
-                   rng.choice(("direct", "ota", "gds")), rng.choice(ends),
-                   "AFN" if key == "kabul" else "USD", segment=rng.choice((None, "leisure", "group")))
+                   rng.choice(("direct", "ota", "gds")), then or rng.choice(ends),
+                   "AFN" if key == "kabul" else "USD", segment=rng.choice((None, "leisure", "group")),
+                   plan=more.choice((None, "flexible", "saver")), lead=more.choice((1, 2, 5, 10, 45)),
+                   at=f"{more.randrange(24):02}:{more.randrange(60):02}", left=more.choice((None, None, None, nights // 2)),
+                   room_type=more.choice(("a", "a", "suite")))
+        return hotel.id("rsv", key, n)
+
+    reservations = [stay(n, day("2024-02-20")) for n in range(300)]
+    for n in range(300, 360):
+        stay(n, day("2023-02-22"))  # what pace compares with
+    yesterday = (dt.datetime.now(UTC) - dt.timedelta(1)).strftime("%Y-%m-%dT%H:%M")
+    for n in range(360, 365):  # taken back, and pickup of these days
+        hotel.event("reservation.confirmed", yesterday, {"reservationId": stay(n, day("2024-02-25"), ("cancelled",))})
+    for n, verb in enumerate(("held", "hold_expired")):  # of a reservation that never was
+        hotel.event(f"reservation.{verb}", f"2024-03-0{n + 1}T10:00", {
+            "reservationId": hotel.id("rsv", "held"), "propertyId": hotel.id("ppt", "kabul"),
+            "stay": {"start": "2024-03-10", "end": "2024-03-12"}})
     hotel.absent("kabul", 0, "seasonal_closure", "2024-03-01", "2024-04-01")
     hotel.absent("kabul", 1, "short", "2024-03-10", "2024-03-20")
+    operate(hotel, more, ("kabul", "dushanbe"), reservations)
     hotel.send(stack)
     return hotel
 
