@@ -1,142 +1,93 @@
-"""Every figure of queryd against the curated rows themselves, summed here in Python."""
+"""Every figure of queryd against the facts themselves, by SQL of the tests' own (figures.py)."""
 
-import collections
 import datetime as dt
-import fractions
 import itertools
 
 import pytest
 
-from hotel import METRICS, STAYED, WINDOW, Hotel, compute, day
+from figures import COUNTED, FIGURES, MONEY, SHARED, Facts, asked, floor, same, value
+from hotel import API, STAYED, WINDOW, Hotel, compute, day
 
-Night = collections.namedtuple("Night", "date property_id channel market_segment currency sold occupied rate")
-Day = collections.namedtuple("Day", "date property_id currency available in_order")
-Booking = collections.namedtuple("Booking", "arrival departure property_id channel status nights lead")
-DIMENSIONS = ("property_id", "channel", "market_segment", "currency")
-
-
-class Rows:
-    """All curated rows of a tenant, read as admin."""
-
-    def __init__(self, stack, tenant):
-        held = "state in ('on_books','in_house','stayed')"
-        self.nights = [
-            Night(day(r[0]), *[v or "unknown" for v in r[1:4]], r[4], r[5] == "t", r[6] == "t", int(r[7]))
-            for r in stack.psql(
-                f"select stay_date, property_id, channel, market_segment, currency,"
-                f" {held} and kind = 'sold', {held} and kind in ('sold','complimentary','house_use'),"
-                f" coalesce(rate_micro, 0) from analytics_curated.fact_room_night where tenant_id = '{tenant}'")]
-        self.days = [Day(day(r[0]), r[1], r[2], int(r[3]), int(r[4])) for r in stack.psql(
-            "select f.date, f.property_id, p.currency, f.rooms_total - f.closed - f.house_permanent,"
-            " f.rooms_total - f.closed - f.house_permanent - f.out_of_order"
-            " from analytics_curated.fact_inventory_day f"
-            " join analytics_curated.dim_property p using (tenant_id, property_id)"
-            f" where f.tenant_id = '{tenant}' and f.date between '2024-01-01' and '2024-12-31'")]
-        self.bookings = [
-            Booking(day(r[0]), day(r[1]), r[2], r[3], r[4], int(r[5]), int(r[6])) for r in stack.psql(
-                "select arrival_date, departure_date, property_id, channel, status, nights, lead_time_days"
-                " from analytics_curated.fact_reservation"
-                f" where tenant_id = '{tenant}' and confirmed_at is not null")]
-
-    def parts(self, metric):
-        """(rows, date of a row, numerator of a row), the same of the denominator or None."""
-        def nights(value):
-            return self.nights, (lambda n: n.date), value
-
-        def days(value):
-            return self.days, (lambda d: d.date), value
-
-        def bookings(value, date="arrival"):
-            return self.bookings, (lambda b: getattr(b, date)), value
-
-        sold, occupied = nights(lambda n: n.sold), nights(lambda n: n.occupied)
-        revenue = nights(lambda n: n.rate if n.sold else 0)
-        available, in_order = days(lambda d: d.available), days(lambda d: d.in_order)
-        expected = bookings(lambda b: b.status in ("checked_in", "checked_out", "no_show"))
-        left = lambda b: b.status == "checked_out" and b.nights > 0
-        return {
-            "rooms_sold": (sold, None), "rooms_occupied": (occupied, None),
-            "rooms_available": (available, None), "room_revenue": (revenue, None),
-            "occupancy_pct": (sold, available), "occupancy_total_pct": (occupied, available),
-            "occupancy_adjusted_pct": (sold, in_order), "adr": (revenue, sold),
-            "revpar": (revenue, available),
-            "alos": (bookings(lambda b: b.nights if left(b) else 0, "departure"),
-                     bookings(left, "departure")),
-            "cancellation_rate": (bookings(lambda b: b.status == "cancelled"), bookings(lambda b: 1)),
-            "no_show_rate": (bookings(lambda b: b.status == "no_show"), expected),
-            "lead_time_days": (bookings(lambda b: b.lead), bookings(lambda b: 1)),
-        }[metric]
-
-
-def floor(date, granularity):
-    if granularity == "week":
-        return date - dt.timedelta(date.weekday())
-    month = {"month": date.month, "quarter": (date.month - 1) // 3 * 3 + 1, "year": 1}.get(granularity)
-    return date.replace(month=month, day=1) if month else date
-
-
-def expected(rows, metric, dimensions, granularity):
-    """{(period or None, dimension…): value}, only of cells with rows."""
-    money = metric in ("room_revenue", "adr", "revpar")
-    names = [d for d in DIMENSIONS if d in dimensions or (d == "currency" and money)]
-    sums = collections.defaultdict(lambda: [0, 0])
-    for which, part in enumerate(rows.parts(metric)):
-        if part is None:
-            continue
-        for row in part[0]:
-            date = part[1](row)
-            if day(WINDOW["from"]) <= date <= day(WINDOW["to"]):
-                period = floor(date, granularity) if granularity else None
-                sums[(period, *(getattr(row, d) for d in names))][which] += part[2](row)
-    if rows.parts(metric)[1] is None:
-        return {key: fractions.Fraction(n) for key, (n, _) in sums.items()}
-    return {key: fractions.Fraction(n, d) if d else None for key, (n, d) in sums.items()}
-
-
-def same(served, wanted):
-    if served is None or wanted is None:
-        return served == wanted
-    if isinstance(served, str):  # micro-units, halves to even
-        return int(served) == round(wanted)
-    return abs(served - float(wanted)) <= 1e-12 * max(1, abs(wanted))
+PERIODS = ("week", "quarter", "year")  # besides days, months and the whole window, and only without dimensions
 
 
 @pytest.fixture(scope="module")
-def rows(stack, random_hotel):
-    return Rows(stack, random_hotel.tenant)
+def facts(stack, random_hotel):
+    return Facts(stack, random_hotel.tenant)
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_figures_are_those_of_the_rows(stack, rows, token, metric):
-    inventory = metric.startswith("occupancy") or metric in ("rooms_available", "revpar")
-    choices = ([], ["property_id"]) + (() if inventory else (["channel"], ["channel", "property_id"]))
-    periods = (None, "day", "week", "month", "quarter", "year")
-    for granularity, dimensions in itertools.product(periods, choices):
-        body = {"dimensions": dimensions, **({"granularity": granularity} if granularity else {})}
-        result = compute(stack, token, metric, **body)
-        wanted = expected(rows, metric, dimensions, granularity)
-        served = {}
-        for row in result["rows"]:
-            period = day(row["date"]) if granularity else None
-            served[(period, *(row[d] for d in DIMENSIONS if d in row))] = row[metric]
-        assert set(wanted) <= set(served)
-        for key, value in served.items():
-            none = None if rows.parts(metric)[1] else 0
-            assert same(value, wanted.get(key, none)), (key, value, wanted.get(key))
-        # dense: every group x every period
-        periods = {key[0] for key in served}
-        assert len(served) == len(periods) * len({key[1:] for key in served})
-        if granularity:
-            days = (day(WINDOW["to"]) - day(WINDOW["from"])).days + 1
-            assert periods == {floor(day(WINDOW["from"]) + dt.timedelta(n), granularity)
-                               for n in range(days)}
+@pytest.fixture(scope="module")
+def dimensions(stack, token):
+    """{metric: the dimensions that it allows}"""
+    items = stack.http("GET", "queryd", f"{API}/metrics?limit=100", token=token).json()["items"]
+    return {m["key"]: [d for d in m["dimensions"] if d != "date"] for m in items}
+
+
+def names_of(metric, asked_for):
+    """The columns beside the figure: amounts have one of their currency, shares one of the channel."""
+    return [*asked_for, *(["channel"] if metric.startswith(SHARED) and "channel" not in asked_for else []),
+            *(["currency"] if metric in MONEY else [])]
+
+
+def check(facts, metric, result, asked_for, granularity=None, keep=lambda fact: True):
+    """The rows of an answer are the figures of the facts, and every group has every period."""
+    names = names_of(metric, asked_for)
+    wanted, served = facts.sums(metric, names, granularity, keep), {}
+    for row in result["rows"]:
+        key = (day(row["date"]) if granularity else None, *(row[name] for name in names))
+        assert key not in served and set(row) == {metric, *names, *(["date"] if granularity else [])}, row
+        served[key] = row[metric]
+    assert set(wanted) <= set(served)
+    assert all(same(v, nothing(metric, key, wanted, names) if key not in wanted else value(metric, wanted[key]))
+               for key, v in served.items()), (metric, asked_for, granularity, served, wanted)
+    assert len(served) == len({key[0] for key in served}) * len({key[1:] for key in served})
+    if granularity:
+        days = (day(WINDOW["to"]) - day(WINDOW["from"])).days + 1
+        assert {key[0] for key in served} == {floor(day(WINDOW["from"]) + dt.timedelta(n), granularity) for n in range(days)}
+    return wanted
+
+
+def nothing(metric, key, wanted, names):
+    """The figure of a cell without facts: a channel that sold nothing has no share, or none of nothing."""
+    if metric.startswith(SHARED):
+        at = 1 + names.index("channel")
+        others = [cell for other, cell in wanted.items() if other[:at] + other[at + 1:] == key[:at] + key[at + 1:]]
+        return 0 if others and others[0][1] else None
+    return 0 if metric in (*COUNTED, "room_revenue") else None
+
+
+@pytest.mark.parametrize("metric", FIGURES)
+def test_figures_are_those_of_the_facts(stack, facts, token, dimensions, metric):
+    allowed = dimensions[metric]
+    choices = [[], *([d] for d in allowed), allowed]
+    for asked_for, granularity in [*itertools.product(choices, (None, "day", "month")), *(([], p) for p in PERIODS)]:
+        body = {"dimensions": asked_for, **({"granularity": granularity} if granularity else {}), **asked(metric)}
+        wanted = check(facts, metric, compute(stack, token, metric, **body), asked_for, granularity)
+        # not of nothing: some figures that differ, and both parts of a rate
+        assert all(any(cell[part] for cell in wanted.values()) for part in range(len(FIGURES[metric])))
+        if granularity or asked_for:
+            assert len({value(metric, cell) for cell in wanted.values()}) > 1 or granularity in PERIODS[1:], (asked_for, granularity)
+
+
+@pytest.mark.parametrize("metric", FIGURES)
+def test_filters_by_every_dimension(stack, facts, token, dimensions, metric):
+    for name in dimensions[metric]:
+        if name == "channel" and metric.startswith(SHARED):
+            continue  # which chooses among the shares: test_shares
+        values = sorted({fact[name] or "unknown" for part in FIGURES[metric] for fact, _ in facts.part(part)}
+                        - ({"unknown"} if name == "property_id" else set()))  # is no id
+        assert len(values) > 1, name
+        for op, chosen in (("eq", values[:1]), ("ne", values[-1:]), ("in", values[:2]), ("not_in", values[1:])):
+            body = {"filters": [{"dimension": name, "op": op, "values": chosen}], **asked(metric)}
+            check(facts, metric, compute(stack, token, metric, **body), [],
+                  keep=lambda fact: ((fact[name] or "unknown") in chosen) == (op in ("eq", "in")))
 
 
 def test_totals_are_those_of_the_window(stack, random_hotel, token):
     one = [{"dimension": "property_id", "op": "eq", "values": [random_hotel.id("ppt", "kabul")]}]
-    for metric in METRICS:
-        whole = compute(stack, token, metric, filters=one)["rows"][0][metric]
-        assert compute(stack, token, metric, filters=one, granularity="day")["totals"][metric] == whole
+    for metric in (m for m in FIGURES if not m.startswith(SHARED)):
+        whole = compute(stack, token, metric, filters=one, **asked(metric))["rows"][0][metric]
+        assert compute(stack, token, metric, filters=one, granularity="day", **asked(metric))["totals"][metric] == whole
     assert compute(stack, token, "adr")["totals"] is None
 
 
@@ -151,37 +102,32 @@ def test_occupancy_times_adr_is_revpar(stack, token):
             assert abs(occupancy[key] * int(adr[key]) - int(value)) <= 1
 
 
-def test_shares(stack, rows, token):
-    result = compute(stack, token, "channel_mix", dimensions=["property_id"], granularity="month")
-    sums, sold = collections.Counter(), collections.Counter()
-    for row in result["rows"]:
-        sums[row["date"], row["property_id"]] += row["channel_mix"] or 0
-    for n in rows.nights:
-        if n.sold and day(WINDOW["from"]) <= n.date <= day(WINDOW["to"]):
-            sold[str(floor(n.date, "month")), n.property_id, n.channel] += 1
-    for row in result["rows"]:
-        whole = sum(v for k, v in sold.items() if k[:2] == (row["date"], row["property_id"]))
-        assert whole and abs(row["channel_mix"] - sold[row["date"], row["property_id"], row["channel"]] / whole) < 1e-12
-    assert all(abs(v - 1) < 1e-9 for v in sums.values())
-    assert result["totals"] == {"channel_mix": 1}
-    only = compute(stack, token, "channel_mix", filters=[
-        {"dimension": "channel", "op": "eq", "values": ["ota"]}])["rows"]
-    everything = compute(stack, token, "channel_mix")["rows"]
-    assert only == [r for r in everything if r["channel"] == "ota"]
+def test_shares(stack, token):
+    for metric in (m for m in FIGURES if m.startswith(SHARED)):
+        result = compute(stack, token, metric, dimensions=["property_id"], granularity="month")
+        sums = {}
+        for row in result["rows"]:
+            whole = row["date"], row["property_id"], row.get("currency")
+            sums[whole] = sums.get(whole, 0) + (row[metric] or 0)
+        assert sums and all(abs(v - 1) < 1e-9 for v in sums.values() if v)
+        assert result["totals"] == (None if metric in MONEY else {metric: 1})
+        only = compute(stack, token, metric, filters=[{"dimension": "channel", "op": "eq", "values": ["ota"]}])["rows"]
+        everything = compute(stack, token, metric)["rows"]
+        assert only == [r for r in everything if r["channel"] == "ota"] != []
 
 
-def test_filters(stack, random_hotel, rows, token):
-    inside = [n for n in rows.nights if n.sold and day(WINDOW["from"]) <= n.date <= day(WINDOW["to"])]
+def test_filters(stack, random_hotel, facts, token):
+    inside = [night for night, sold in facts.part("sold") if sold]
     cases = [
-        ([("channel", "eq", ["ota"])], lambda n: n.channel == "ota"),
-        ([("channel", "ne", ["ota"])], lambda n: n.channel != "ota"),
-        ([("channel", "in", ["ota", "gds", "it's \"{}\\"])], lambda n: n.channel in ("ota", "gds")),
-        ([("channel", "not_in", ["ota", "gds"])], lambda n: n.channel == "direct"),
-        ([("market_segment", "eq", ["unknown"])], lambda n: n.market_segment == "unknown"),
+        ([("channel", "eq", ["ota"])], lambda n: n["channel"] == "ota"),
+        ([("channel", "ne", ["ota"])], lambda n: n["channel"] != "ota"),
+        ([("channel", "in", ["ota", "gds", "it's \"{}\\"])], lambda n: n["channel"] in ("ota", "gds")),
+        ([("channel", "not_in", ["ota", "gds"])], lambda n: n["channel"] == "direct"),
+        ([("market_segment", "eq", ["unknown"])], lambda n: n["market_segment"] is None),
         ([("market_segment", "ne", ["group"]), ("channel", "eq", ["gds"])],
-         lambda n: n.market_segment != "group" and n.channel == "gds"),
+         lambda n: n["market_segment"] != "group" and n["channel"] == "gds"),
         ([("property_id", "eq", ["prp_" + random_hotel.id("ppt", "kabul")[4:].lower()])],
-         lambda n: n.property_id == random_hotel.id("ppt", "kabul")),
+         lambda n: n["property_id"] == random_hotel.id("ppt", "kabul")),
         ([("channel", "eq", ["'; drop table x; --"])], lambda n: False),
     ]
     for filters, keep in cases:
