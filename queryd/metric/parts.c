@@ -50,7 +50,7 @@ const struct source sources[SOURCE_COUNT] = {
 		       REACH_WINDOW},
 	[BOOKED] = {"reservation_booked",
 		    &SQL_queryd_metric_reservation_booked,
-		    {"fact_reservation"},
+		    {"fact_reservation", "dim_property"},
 		    OF_STAY,
 		    2,
 		    REACH_ALL},

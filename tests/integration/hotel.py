@@ -204,6 +204,12 @@ def random_hotel(stack):
     yesterday = (dt.datetime.now(UTC) - dt.timedelta(1)).strftime("%Y-%m-%dT%H:%M")
     for n in range(360, 365):  # taken back, and pickup of these days
         hotel.event("reservation.confirmed", yesterday, {"reservationId": stay(n, day("2024-02-25"), ("cancelled",))})
+    for n in range(6):  # of which nobody knows for when
+        rsv = {"reservationId": hotel.id("rsv", "open", n)}
+        hotel.event("reservation.confirmed", f"2024-03-0{1 + n}T21:00", {
+            **rsv, "propertyId": hotel.id("ppt", "kabul"), "channel": "direct"})
+        if n % 2:
+            hotel.event("reservation.cancelled", f"2024-03-1{n}T21:00", rsv)
     for n, verb in enumerate(("held", "hold_expired")):  # of a reservation that never was
         hotel.event(f"reservation.{verb}", f"2024-03-0{n + 1}T10:00", {
             "reservationId": hotel.id("rsv", "held"), "propertyId": hotel.id("ppt", "kabul"),

@@ -1,5 +1,5 @@
 -- Parts of metrics over reservations that were ever confirmed, by the property's local date
--- of booking.
+-- of booking; also those of which nobody has said when the guest comes.
 -- $1 from date             first booking date of the window
 -- $2 to date               last, inclusive
 -- $3 periods date[]        first days of the periods, ascending; null = the window is one period
@@ -38,8 +38,10 @@ select pg_catalog.width_bucket(f.booked_on, $3::date[]) as period,
        count(*) as facts
   from (
        select r.property_id, r.room_type_id, r.channel, r.market_segment, r.rate_plan_id, r.status,
-              r.arrival_date - r.lead_time_days as booked_on
+              (r.booked_at at time zone coalesce(p.timezone, 'UTC'))::date as booked_on
          from tenant_views.fact_reservation r
+         left join tenant_views.dim_property p
+           on p.property_id = r.property_id
         where r.confirmed_at is not null
           and r.booked_at >= $1::date - 2 and r.booked_at < $2::date + 3) f
  where f.booked_on between $1::date and $2::date
