@@ -172,8 +172,14 @@ def operate(hotel, rng, keys, reservations):
             when = instant(when, 100)
         if rng.random() < 0.7:
             hotel.hand_over(n, when, key, **source)
-            if rng.random() < 0.7:
+            if rng.random() < 0.6:
                 hotel.convert(n, instant(when, rng.choice((60, 29 * 1440, 80 * 1440))), rng.choice(reservations))
+            else:  # the reservation alone knows where it came from
+                hotel.event("reservation.modified", instant(when), {
+                    "reservationId": rng.choice(reservations), "handoffId": hotel.id("hof", n)})
+        else:
+            hotel.event("bff.tenant.booking.draft.converted", instant(when, 60), {
+                "sessionId": hotel.id("gms", n), "propertyId": hotel.id("ppt", key), "reservationId": rng.choice(reservations)})
 
 
 @pytest.fixture(scope="session")
