@@ -140,7 +140,7 @@ def floor(date, granularity):
     return date.replace(month=month, day=1) if month else date
 
 
-def value(metric, sums):
+def figure_of(metric, sums):
     """The figure that its sums make."""
     if len(FIGURES[metric]) == 1:
         return fractions.Fraction(sums[0])

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from figures import COUNTED, FIGURES, MONEY, SHARED, Facts, asked, floor, same, value
+from figures import COUNTED, FIGURES, MONEY, SHARED, Facts, asked, figure_of, floor, same
 from hotel import API, STAYED, WINDOW, Hotel, compute, day
 
 PERIODS = ("week", "quarter", "year")  # besides days, months and the whole window, and only without dimensions
@@ -38,7 +38,7 @@ def check(facts, metric, result, asked_for, granularity=None, keep=lambda fact: 
         assert key not in served and set(row) == {metric, *names, *(["date"] if granularity else [])}, row
         served[key] = row[metric]
     assert set(wanted) <= set(served)
-    assert all(same(v, nothing(metric, key, wanted, names) if key not in wanted else value(metric, wanted[key]))
+    assert all(same(v, nothing(metric, key, wanted, names) if key not in wanted else figure_of(metric, wanted[key]))
                for key, v in served.items()), (metric, asked_for, granularity, served, wanted)
     assert len(served) == len({key[0] for key in served}) * len({key[1:] for key in served})
     if granularity:
@@ -66,7 +66,7 @@ def test_figures_are_those_of_the_facts(stack, facts, token, dimensions, metric)
         # not of nothing: some figures that differ, and both parts of a rate
         assert all(any(cell[part] for cell in wanted.values()) for part in range(len(FIGURES[metric])))
         if granularity or asked_for:
-            assert len({value(metric, cell) for cell in wanted.values()}) > 1 or granularity in PERIODS[1:], (asked_for, granularity)
+            assert len({figure_of(metric, cell) for cell in wanted.values()}) > 1 or granularity in PERIODS[1:], (asked_for, granularity)
 
 
 @pytest.mark.parametrize("metric", FIGURES)
