@@ -210,6 +210,9 @@ def random_hotel(stack):
     yesterday = (dt.datetime.now(UTC) - dt.timedelta(1)).strftime("%Y-%m-%dT%H:%M")
     for n in range(360, 365):  # taken back, and pickup of these days
         hotel.event("reservation.confirmed", yesterday, {"reservationId": stay(n, day("2024-02-25"), ("cancelled",))})
+    for n in range(365, 380):  # at a house that nobody has published; its guests pay nothing
+        hotel.stay("of nobody", n, str(day("2024-03-01") + dt.timedelta(n % 30)), n % 3, 0, "complimentary", "direct",
+                   rng.choice(ends), lead=3, at="23:40")
     for n in range(6):  # of which nobody knows for when
         rsv = {"reservationId": hotel.id("rsv", "open", n)}
         hotel.event("reservation.confirmed", f"2024-03-0{1 + n}T21:00", {

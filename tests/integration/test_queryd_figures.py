@@ -96,7 +96,7 @@ def test_occupancy_times_adr_is_revpar(stack, token):
     occupancy, adr, revpar = (
         {(r["date"], r["property_id"]): r[m] for r in compute(stack, token, m, **body)["rows"]}
         for m in ("occupancy_pct", "adr", "revpar"))
-    assert len(revpar) == 2 * 68
+    assert len(revpar) == 3 * 68
     for key, value in revpar.items():
         if occupancy[key] and adr[key]:
             assert abs(occupancy[key] * int(adr[key]) - int(value)) <= 1

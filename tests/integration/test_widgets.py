@@ -193,7 +193,7 @@ def test_each_kind_shows_the_figures(admin):
     heat = show(admin, put(admin, board, widget("heatmap", y=16, **query)))["data"]
     plain = rows(admin, **query)["rows"]
     assert heat["x"]["name"] == "date" and heat["x"]["values"] == sorted({r["date"] for r in plain})
-    assert heat["y"]["name"] == "property_id" and len(heat["y"]["values"]) == 2
+    assert heat["y"]["name"] == "property_id" and len(heat["y"]["values"]) == 3
     assert [(c["x"], c["y"], c["value"]) for c in heat["cells"]] == [
         (r["date"], r["property_id"], r["occupancy_pct"]) for r in plain]
 
