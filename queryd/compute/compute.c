@@ -42,10 +42,16 @@ static void account(struct compute_job *j, const char *outcome, bool refused, in
 					  .rows = rows});
 }
 
+/* Who waited for it asked as well, and gets the same problem: each is logged under his own name,
+ * and has read nothing. */
 static void fail_all(struct compute_job *j, enum problem_code code, const char *detail,
 		     int64_t bytes)
 {
+	struct compute_job *k;
+
 	account(j, problem_name(code), cost_is_refusal(code), bytes, 0);
+	TAILQ_FOREACH (k, &j->waiters, link)
+		account(k, problem_name(code), cost_is_refusal(code), 0, 0);
 	job_end_all(j, NULL, code, detail);
 }
 

@@ -107,6 +107,7 @@ bool job_follow(struct compute_job *j)
 	if (leader == NULL)
 		return false;
 	j->leader = leader;
+	j->started_mono_us = clock_mono_us();
 	TAILQ_INSERT_TAIL(&leader->waiters, j, link);
 	if (j->lease[0] != '\0') /* the leader had none, or lost it */
 		memcpy(leader->lease, j->lease, sizeof(j->lease));

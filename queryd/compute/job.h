@@ -39,7 +39,7 @@ struct compute_job {
 	enum quality quality;
 	bool partial;
 	const char *cache;          /* what X-Cache says unless it is a hit */
-	int64_t started_mono_us;    /* of its query */
+	int64_t started_mono_us;    /* of its query, or of its wait for the leader's */
 	struct query *query;        /* running */
 	bool in_flight;             /* on the list of those */
 	bool given_up;              /* nobody may wait for it any more */

@@ -1,6 +1,7 @@
 /*
  * What was computed and what was refused: analytics.query_log, and query.executed events of a
- * sample of the computed queries and of all that were refused. Answers from the cache are counted
+ * sample of the computed queries and of all that were refused; who waited for an equal one that was
+ * refused, or failed, is told as well. Answers from the cache, and those waited for, are counted
  * in /metrics only.
  *
  * Entries are kept in memory and written once a second; equal ones within it are one, so that a

@@ -250,6 +250,24 @@ def test_computed_queries_are_told_as_a_sample(stack):
         assert event["cache"] == answer.headers["X-Cache"] and event["queryHash"] and event["times"] == 1
 
 
+def test_one_in_a_hundred_is_told_and_every_refusal(stack):
+    """Of a process's computed queries, whoever asks, the first of each hundred; what is refused counts for itself."""
+    tenant = hotel_of(stack, "one in a hundred")
+    with another_queryd(stack) as url:
+        asker = Asker(stack, tenant, url)
+        for n in range(150):  # all different: equal ones within a second are one row
+            day = f"2024-{n // 28 + 1:02d}-{n % 28 + 1:02d}"
+            query = {"metrics": ["rooms_sold"], "dateRange": {"from": "2024-01-01", "to": day}}
+            assert asker.ask("POST", "/queries:run", {"query": query}).status == 200
+            if n % 10 == 0:
+                assert asker.ask("POST", "/queries:run", {"sql": f"delete from t{n}"}).status == 422
+    # it has ended: all is written
+    assert log(stack, tenant.tenant) == [("sql", CODES + "ANALYTICS.QUERY_REJECTED", "1")] * 15 + [("structured", "ok", "1")] * 150
+    wait_until(lambda: len(events(stack, tenant.tenant, "query.executed")) >= 17)
+    told = [(e["outcome"], e["sampled"], e["times"]) for e in events(stack, tenant.tenant, "query.executed")]
+    assert sorted(told) == [(CODES + "ANALYTICS.QUERY_REJECTED", False, 1)] * 15 + [("ok", True, 1)] * 2
+
+
 def test_a_flood_is_one_row(stack):
     """What is refused is not a way to fill tables: the same again within a second only counts."""
     tenant = ident("tnt", "flood")

@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import datetime as dt
 import itertools
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import subprocess
 
 import pytest
 
+from boards import User, code
 from harness import Stack, http_request, wait_until
 from hotel import API, STAYED, UTC, WINDOW, Hotel, compute
 from instance import Instance
@@ -137,6 +139,33 @@ def test_a_failure_is_not_waited_for(stack):
             assert {answer.result().status for answer in refused} == {504}
             wait_until(lambda: lookups(b, "miss") == 1)
         assert [answer.result().json()["rows"] for answer in answers] == [[{"rooms_sold": 2}]] * 2
+
+
+def test_who_waits_for_what_is_refused_is_refused(stack):
+    """Each is logged and told, once and by his own name."""
+    hotel = hotel_of(stack, "all refused")
+    # today's is caught in the act of being looked up; it allows nothing
+    stack.query("insert into analytics.budgets (tenant_id, day, cap_bytes, own_cap) values ($1, (now() at time zone 'UTC')::date - 1, 0, true)",
+                hotel.tenant)
+    with Instance(stack, "queryd") as queryd, concurrent.futures.ThreadPoolExecutor(8) as pool:
+        users = [User(stack, hotel.tenant, name, url=queryd.url) for name in "abca"]
+        assert users[0].get("/metrics").status == 200
+        with locked(stack, "analytics.budgets"):
+            answers = [pool.submit(user.post, "/metrics/rooms_sold:compute", {"dateRange": WINDOW}) for user in users]
+            wait_until(lambda: sum(lookups(queryd, outcome) for outcome in ("taken", "miss", "unsure")) >= 4)
+        assert {code(answer.result()) for answer in answers} == {(429, "ANALYTICS.BUDGET_EXCEEDED")}
+        assert counter(queryd, 'query_admissions_total{verdict="MELMASTOON.ANALYTICS.BUDGET_EXCEEDED"}') < 4
+    # it has ended: nothing was left behind
+    assert stack.query("select actor_id, sum(times), max(duration_ms) < 60000 from analytics.query_log where tenant_id = $1"
+                       " group by 1 order by 1", hotel.tenant) == [["usr_a", "2", "t"], ["usr_b", "1", "t"], ["usr_c", "1", "t"]]
+
+    def told():
+        return [json.loads(row[0])["payload"] for row in stack.query(
+            "select envelope from analytics_run.outbox where tenant_id = $1 and subject = $2", hotel.tenant,
+            "melmastoon.analytics.query.executed.v1")]
+
+    wait_until(lambda: sum(event["times"] for event in told()) >= 4)
+    assert sum(event["times"] for event in told()) == 4 and not any(event["sampled"] or event["bytesScanned"] for event in told())
 
 
 def test_stale_answers_are_for_who_asks_for_them(stack):
