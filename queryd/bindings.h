@@ -1,5 +1,6 @@
 /*
  * One-shots about the roles that read tenants' data, which tenant_views.access_bindings lists.
+ * What serves keeps them so by itself (tenant/rolekeeper.h).
  *
  *	queryd looker on|off TENANT	the login of a tenant's reporting tool (Looker Studio over
  *					Postgres): all its properties, read only, few connections;

@@ -24,6 +24,7 @@
 #include "queryd/routes.h"
 #include "queryd/sync/generator.h"
 #include "queryd/sync/scheduler_door.h"
+#include "queryd/tenant/rolekeeper.h"
 #include "sql_gen.h"
 
 #define SERVER_SETTINGS                                                                            \
@@ -105,6 +106,7 @@ static void schema_ok(struct queryd *st)
 	st->budget = budget_new(st);
 	st->cost = cost_new(st);
 	st->generator = generator_new(st);
+	st->rolekeeper = rolekeeper_new(st->daemon, st->warehouse);
 }
 
 static void on_control_schema(void *arg)
@@ -251,6 +253,7 @@ void queryd_close(struct daemon *d, void *state)
 	httpd_free(st->http);
 	zsock_free(st->bus);
 	generator_stop(st->generator);
+	rolekeeper_stop(st->rolekeeper);
 	watch_stop(st->watch);
 	registry_stop(st->registry);
 	courier_stop(st->courier);
@@ -265,6 +268,7 @@ void queryd_close(struct daemon *d, void *state)
 	pgpool_free(st->warehouse);
 	pgpool_free(st->control);
 	generator_free(st->generator);
+	rolekeeper_free(st->rolekeeper);
 	compute_free(st->compute);
 	adhoc_free(st->adhoc);
 	tenants_free(st->tenants);

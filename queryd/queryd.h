@@ -19,6 +19,7 @@ struct courier;
 struct generator;
 struct oidc;
 struct recall;
+struct rolekeeper;
 struct widget_lists;
 
 struct queryd {
@@ -47,6 +48,7 @@ struct queryd {
 	struct budget *budget;
 	struct cost *cost;
 	struct generator *generator;
+	struct rolekeeper *rolekeeper;
 	bool ready; /* the registry is loaded: requests are served */
 };
 

@@ -1,5 +1,6 @@
 """Who may log in and read: a tenant's reporting tool, principals without a login, and the list of all of them."""
 
+import concurrent.futures
 import os
 import re
 
@@ -7,8 +8,9 @@ import pytest
 
 import pgcluster
 from events import ident
-from harness import BIN, run
+from harness import BIN, run, wait_until
 from hotels import hotel_group, marks, properties
+from instance import Instance
 from test_roles import Doors, outcome
 
 MINE, OTHER = ident("tnt", "access", "mine"), ident("tnt", "access", "other")
@@ -103,6 +105,27 @@ def test_looker_is_bounded(served, doors, looker):
         assert outcome(conn, statement)[0] == REFUSED, statement
 
 
+SLOW = "select count(*) from generate_series(1, 1000000) a cross join generate_series(1, 1000000) b"
+
+
+def test_a_report_that_lifts_its_limit_is_ended(served, doors, looker):
+    """As is one that rests in a transaction; who only waits, and the tenant's other login, stay."""
+    sleeper, waiter, mine = doors.connect(LOOKER, looker), doors.connect(LOOKER, looker), doors.connect(MINE)
+    sleeper.query("set idle_in_transaction_session_timeout = 0")
+    sleeper.query("begin")
+    with Instance(served, "queryd", report_timeout="1s") as queryd, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(outcome, doors.connect(LOOKER, looker), "set statement_timeout = 0; " + SLOW)
+        state, said = slow.result(timeout=60)
+        assert state == "57P01" or "terminat" in said, (state, said)
+        wait_until(sleeper.broken)
+        assert waiter.query("select 1") == mine.query("select 1") == [["1"]]
+        wait_until(lambda: b"\nreport_sessions_ended_total 2\n" in queryd.http("GET", "/metrics").body)
+        ended = [line for line in queryd.lines() if line["message"] == "reporting sessions took too long and were ended"]
+        assert sum(int(line["sessions"]) for line in ended) == 2 and {line["role"] for line in ended} == {LOOKER}
+    assert served.query("select 1 from pg_auth_members where member = 'analytics_provisioner'::regrole and roleid = $1::regrole",
+                        f'"{LOOKER}"') == []
+
+
 # ---- principals that are no tenants
 
 @pytest.mark.parametrize("reader", READERS)
@@ -186,6 +209,31 @@ def test_a_login_that_is_closed_loses_its_sessions(served, doors, looker):
     assert not [line for line in queryd(served, "access", "repair", check=None) if line.startswith("ended")]
     assert served.query("select 1 from pg_auth_members where member = 'analytics_provisioner'::regrole and roleid = $1::regrole",
                         f'"{LOOKER}"') == []
+
+
+def test_what_is_dropped_comes_back(served, doors, looker):
+    """Nobody asks: a queryd that serves looks by itself."""
+    assert looker
+    gone = ident("tnt", "access", "gone")
+    served.query("select analytics.provision_tenant($1, $2, false)", gone, doors.password(gone))
+    queryd(served, "looker", "on", gone)
+    queryd(served, "looker", "off", OTHER)  # of which there is a role now, closed
+    for fault in (f'drop role "{gone}"', f'drop role "{gone}_l"', f'drop role "{OTHER}_l"', f'revoke analytics_tenants from "{OTHER}"',
+                  f'alter role "{LOOKER}" set statement_timeout = 0'):
+        served.query(fault)
+    with Instance(served, "queryd", access_interval="200ms") as keeper:
+        wait_until(lambda: not queryd(served, "access", "check", check=None))
+        assert doors.connect(gone).query("select session_user") == [[gone]]
+        assert doors.connect(gone + "_l").query("select session_user") == [[gone + "_l"]]
+        with pytest.raises(pgcluster.PgError):  # it is off still
+            doors.connect(OTHER + "_l")
+        told = wait_until(lambda: [line for line in keeper.lines() if line["message"] == "a role was not as listed"])
+        assert {(line["role"], line["problem"], line["outcome"]) for line in told} == {
+            *((role, "the role did not exist", "made") for role in (gone, gone + "_l", OTHER + "_l")),
+            (OTHER, "is no member of analytics_tenants", "repaired"), (LOOKER, "has other settings", "repaired")}
+        metrics = keeper.http("GET", "/metrics").body.decode()
+        assert 'access_repairs_total{outcome="made"} 3\n' in metrics and 'access_repairs_total{outcome="repaired"} 2\n' in metrics
+        assert "\naccess_differences 0\n" in metrics
 
 
 def test_what_cannot_be_repaired_stays_told(served):
