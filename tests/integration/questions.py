@@ -5,10 +5,13 @@ invented, except ids of what the canary made: they are random and none of the va
 while the documents that they belong to are full of them.
 """
 
+import collections
+
 from boards import User
 from events import ident
 from hostile_sql import NAMES_OF_ROLES, STATEMENTS
 from hotels import marks, properties, property_marks, word
+from reaches import REACHES, WRITES, Reaches, Request
 from services import sync_token
 
 API = "/api/v1/analytics"
@@ -24,11 +27,15 @@ class Asker:
     """One principal: a token, what nothing he gets may hold, and the kinds of questions he has."""
 
     EVERYTHING = ("metric",) * 3 + ("structured",) * 2 + ("sql", "attack", "explain", "list", "bad", "board", "board_data",
-                                                          "widget_data", "saved", "keep", "kept", "budget")
+                                                          "widget_data", "saved", "keep", "kept", "budget", *WRITES, *REACHES)
 
     def __init__(self, name, tenant, token, foreign, kinds=EVERYTHING):
         self.name, self.tenant, self.token, self.foreign, self.kinds = name, tenant, token, foreign, kinds
+        self.of_canary = not foreign
+        if self.of_canary:  # who would only find his own
+            self.kinds = tuple(kind for kind in kinds if kind not in ("probe", "reach"))
         self.boards, self.tiles, self.queries, self.kept = [], [], [], []
+        self.made, self.tokens, self.cursors = collections.defaultdict(list), [], {}  # see reaches.py
         self.cursor = None  # of a service, where its next pull goes on
 
     def note(self, path, answer):
@@ -67,14 +74,14 @@ def board(user, tenant):
 def services(stack, tenant, foreign, near=None):
     """sync-service for the tenant, or for one of its properties."""
     token = sync_token(stack, tenant, [near] if near else None)
-    return Asker(f"sync-service of {tenant}" + (f", {near}" if near else ""), tenant, token, foreign, ("pull",))
+    return Asker(f"sync-service of {tenant}" + (f", {near}" if near else ""), tenant, token, foreign, ("pull", "pull", "reach"))
 
 
 def embedded(user, asker):
     """Who was given the first dashboard of a user."""
     shared = made(user, f"/dashboards/{asker.boards[0]}:share", {"audience": "https://desk.example", "ttlSeconds": 3600})
     holder = Asker(f"embed token of {asker.name}", asker.tenant, shared["token"], asker.foreign,
-                   ("board_data", "board_data", "widget_data", "list"))
+                   ("board_data", "board_data", "widget_data", "list", "reach", "probe", "make", "share"))
     holder.boards, holder.tiles = asker.boards, asker.tiles
     return holder
 
@@ -101,19 +108,21 @@ def everybody(stack, canary, others):
     return askers, [asker for asker, _ in own] + [services(stack, canary, []), embedded(own[0][1], own[0][0])]
 
 
-class Questions:
-    """Random requests: (method, path, body)."""
+class Questions(Reaches):
+    """Random requests."""
 
-    def __init__(self, rng, tenants, metrics):
-        self.rng, self.metrics = rng, metrics  # {key: its dimensions}
+    def __init__(self, rng, tenants, metrics, theirs):
+        self.rng, self.metrics, self.theirs = rng, metrics, theirs  # {key: its dimensions}; what is known of the canary's
         nobody = ident("tnt", "prove", "nobody")
         known = {"mine": tenants[0], "other": nobody, "near": properties(tenants[0])[0], "far": properties(tenants[0])[1],
                  "theirs": properties(nobody)[0], "rsv": ident("rsv", nobody, 1), "forged": "9999999999|all|00",
                  "stale": "1|all|00"}
         self.hostile = [sql.format(**known) for group in STATEMENTS.values() for sql in group] + NAMES_OF_ROLES
 
-    def ask(self, asker):
-        return getattr(self, self.rng.choice(asker.kinds))(asker)
+    def ask(self, asker, kind=None):
+        """(kind, request)"""
+        kind = kind or self.rng.choice(asker.kinds)
+        return kind, Request(*getattr(self, kind)(asker))
 
     def some(self, pool, most=2):
         return self.rng.sample(pool, self.rng.randint(0, min(most, len(pool))))
@@ -182,5 +191,6 @@ class Questions:
         return "GET", API + "/budget", None
 
     def pull(self, asker):
-        since = f"&since={asker.cursor}" if asker.cursor and self.rng.random() < 0.7 else ""
+        known = self.theirs.any(self.rng, "pull") if self.rng.random() < 0.2 else asker.cursor
+        since = f"&since={known}" if known and self.rng.random() < 0.7 else ""
         return "GET", f"/internal/sync/pull?limit=100{since}", None

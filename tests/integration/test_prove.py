@@ -6,7 +6,9 @@ import re
 from harness import CHECKOUT, run
 
 TOOL = os.path.join(CHECKOUT, "tools", "prove-isolation")
-KINDS = {"answers": 250, "headers": 200, "log lines": 20, "cached results": 20, "cache entries": 1, "events": 10}  # at least
+KINDS = {"answers": 250, "headers": 200, "log lines": 20, "cached results": 20, "cache entries": 1, "events": 10, "rows": 50, "twins": 5,
+         "tags": 1, "documents": 3}  # at least
+ASKED = {"make", "change", "share", "publish", "archive", "guest", "dry", "page", "result_page", "budget", "keep", "kept", "explain", "pull"}
 
 
 def prove(code, *options):
@@ -14,6 +16,8 @@ def prove(code, *options):
     said = run([TOOL, "--seed", "7", *options], code).stdout
     searched = {kind: int(count) for count, kind in re.findall(r"(\d+) ([a-z ]+)", said.partition("searched: ")[2].partition("\n")[0])}
     assert searched.keys() == KINDS.keys() and all(searched[kind] >= least for kind, least in KINDS.items()), said
+    done = {kind: int(count) for kind, count in re.findall(r"\d+ (\w+) (\d+)", said.partition("and done: ")[2].partition("\n")[0])}
+    assert all(done[kind] for kind in ASKED), said
     found = re.findall(r"^  (.*)", said, re.M)
     assert int(re.search(r"findings: (\d+)", said)[1]) >= len(found), said
     return found
