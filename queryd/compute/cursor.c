@@ -22,14 +22,35 @@ static void mac_of(struct slice key, const char *context, struct slice position,
 	strbuf_clear(&text);
 }
 
+/* Covers or uncovers the position, so that it cannot be read: it may hold what counts all tenants'
+ * transactions. The mac stands for context and position, so two different ones are covered
+ * differently; "cover" first, for the same reason as above. */
+static void cover(struct slice key, const char *mac, char *position, size_t n)
+{
+	unsigned char stream[HASH_SHA256_LEN];
+	struct strbuf text = STRBUF_INIT;
+
+	for (size_t i = 0; i < n; i++) {
+		if (i % sizeof(stream) == 0) {
+			strbuf_reset(&text);
+			strbuf_appendf(&text, "cover|%.*s|%zu", MAC_HEX, mac, i / sizeof(stream));
+			hash_hmac_sha256(key, strbuf_slice(&text), stream);
+		}
+		position[i] = (char)((unsigned char)position[i] ^ stream[i % sizeof(stream)]);
+	}
+	strbuf_clear(&text);
+}
+
 const char *cursor_seal(struct slice key, const char *context, struct slice position,
 			struct arena *a)
 {
 	char *text = arena_alloc(a, MAC_HEX + 1 + 2 * position.len + 1);
+	char *covered = arena_strndup(a, position.ptr, position.len);
 
 	mac_of(key, context, position, text);
+	cover(key, text, covered, position.len);
 	text[MAC_HEX] = '.';
-	hash_hex((const unsigned char *)position.ptr, position.len, text + MAC_HEX + 1);
+	hash_hex((const unsigned char *)covered, position.len, text + MAC_HEX + 1);
 	return text;
 }
 
@@ -59,6 +80,7 @@ int cursor_open(struct slice key, const char *context, const char *cursor, struc
 			return -EINVAL;
 		position[i] = (char)(high << 4 | low);
 	}
+	cover(key, cursor, position, n);
 	mac_of(key, context, (struct slice){position, n}, mac);
 	if (!hash_equal_consttime(mac, cursor, MAC_HEX))
 		return -EINVAL;

@@ -1,6 +1,7 @@
 /*
- * Cursors: what the next page goes on after, as text that only we can make: "<mac>.<position>" in
- * hexadecimal. The mac covers the context (whose question it is, and which) and the position.
+ * Cursors: what the next page goes on after, as text that only we can make and read:
+ * "<mac>.<position>" in hexadecimal. The mac is of the context (whose question it is, and which)
+ * and the position, which is enciphered under it.
  */
 #ifndef QUERYD_COMPUTE_CURSOR_H
 #define QUERYD_COMPUTE_CURSOR_H

@@ -355,6 +355,7 @@ START_TEST(test_cursor)
 
 	ck_assert_int_eq(cursor_open(key, "a question", sealed, arena, &opened), 0);
 	ck_assert(slice_eq(opened, SLICE_LIT("[1,null]")));
+	ck_assert_ptr_null(strstr(sealed, "5b312c")); /* "[1," cannot be read in it */
 	ck_assert_int_eq(cursor_open(key, "another", sealed, arena, &opened), -EINVAL);
 	ck_assert_int_eq(cursor_open(SLICE_LIT("kex"), "a question", sealed, arena, &opened),
 			 -EINVAL);
