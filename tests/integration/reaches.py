@@ -68,7 +68,7 @@ def note(asker, request, answer, theirs):
         return
     document = answer.json() if answer.body else {}
     if path.endswith(":share"):
-        asker.tokens = asker.tokens[-3:] + [document["token"]]
+        asker.tokens = asker.tokens[-3:] + [(document["token"], document["dashboardId"])]
     if request.method == "GET" and path.removeprefix(API) in LISTS:
         asker.cursors[path] = document["nextCursor"]
         keep("cursor", document["nextCursor"])
@@ -143,7 +143,8 @@ class Reaches:
         return Request("DELETE", self.at(kind, name), headers={"If-Match": "*"})
 
     def share(self, asker):
-        at = self.at("dashboards", self.target(asker, "dashboards"))
+        boards = asker.boards[:1] + [self.target(asker, "dashboards")]
+        at = self.at("dashboards", self.rng.choice(boards))
         return Request("POST", at + ":share", {"audience": "https://desk.example", "ttlSeconds": 3600}, self.key())
 
     def publish(self, asker):
@@ -163,9 +164,11 @@ class Reaches:
         """With a token that was just shared: its own dashboard, or one of the canary's."""
         if not asker.tokens:
             return self.share(asker)
-        dashboard = self.rng.choice(asker.boards + [self.target(asker, "dashboards")])
-        at = self.rng.choice((f"{API}/dashboards/{dashboard}/data", f"{API}/widgets/{self.rng.choice(asker.tiles)}/data", API + "/queries"))
-        return Request("GET", at, headers={"Authorization": "Bearer " + self.rng.choice(asker.tokens)})
+        token, its = self.rng.choice(asker.tokens)
+        dashboard = its if self.rng.random() < 0.5 else self.rng.choice(asker.boards + [self.target(asker, "dashboards")])
+        at = self.rng.choice((f"{API}/dashboards/{dashboard}/data",) * 2 +
+                             (f"{API}/widgets/{self.rng.choice(asker.tiles)}/data", API + "/queries"))
+        return Request("GET", at, headers={"Authorization": "Bearer " + token})
 
     def dry(self, asker):
         question = self.rng.choice(({"query": {**QUERY, "dimensions": ["channel", "property_id"]}},
