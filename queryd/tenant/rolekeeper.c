@@ -1,8 +1,8 @@
 /*
  * Rounds over the roles; see rolekeeper.h.
  *
- *   every access_interval: (a missing login ─▶ made)* ─▶ the others repaired ─▶ sessions of closed
- * ones ended more often: reporting sessions that take too long ended
+ *   a round: (a missing login ─▶ made)* ─▶ others repaired ─▶ sessions of closed logins ended
+ *   a look:  reporting sessions that take too long ended
  */
 #include "queryd/tenant/rolekeeper.h"
 
