@@ -1,8 +1,9 @@
 /*
  * L2: asks the server to cancel a running statement. libpq 15 can only do that blocking (PQcancel),
  * so the request is a statement of its own on a second connection of the same role, which may
- * cancel its own backends. Best effort and bounded: few requests at a time, each of them a few
- * seconds long; statement_timeout is the backstop.
+ * cancel its own backends. Bounded: few requests at a time, each of them a few seconds long, and
+ * the statements that nobody wants any more wait for their turn, however many clients left at once.
+ * One that is given up at its deadline cannot wait; statement_timeout is the backstop.
  *
  * Two races are closed by whoever waits for the end of a request: a connection does not start its
  * next op before (else that would be cancelled), and one that was given up at its deadline is not
@@ -11,7 +12,6 @@
 #include "common/pg/pgconn_priv.h"
 
 #include <errno.h>
-#include <sys/queue.h>
 
 #include "common/base/xalloc.h"
 #include "common/daemon/log.h"
@@ -36,7 +36,9 @@ struct pgcancel {
 static LIST_HEAD(pgcancel_list, pgcancel) requests = LIST_HEAD_INITIALIZER(requests);
 static int nrequests;
 
-void pgcancel_free(struct pgcancel *k)
+static TAILQ_HEAD(, pgconn) waiting = TAILQ_HEAD_INITIALIZER(waiting); /* in order */
+
+static void request_free(struct pgcancel *k)
 {
 	OBJ_CHECK(k, PGCANCEL_MAGIC);
 	LIST_REMOVE(k, link);
@@ -45,6 +47,37 @@ void pgcancel_free(struct pgcancel *k)
 	PQfinish(k->parked);
 	k->magic = 0;
 	free(k);
+}
+
+void pgcancel_forget(struct pgconn *c)
+{
+	if (!c->cancel_waits)
+		return;
+	TAILQ_REMOVE(&waiting, c, cancel_link);
+	c->cancel_waits = false;
+}
+
+void pgcancel_queue(struct pgconn *c)
+{
+	if (c->cancel_waits)
+		return;
+	c->cancel = pgcancel_start(c);
+	if (c->cancel != NULL)
+		return;
+	TAILQ_INSERT_TAIL(&waiting, c, cancel_link);
+	c->cancel_waits = true;
+}
+
+void pgcancel_free(struct pgcancel *k)
+{
+	struct pgconn *c;
+
+	request_free(k);
+	c = nrequests < PGCANCEL_MAX ? TAILQ_FIRST(&waiting) : NULL;
+	if (c == NULL)
+		return;
+	pgcancel_forget(c);
+	pgcancel_queue(c);
 }
 
 void pgcancel_free_all(const struct event_base *base)
@@ -57,7 +90,7 @@ void pgcancel_free_all(const struct event_base *base)
 			continue;
 		if (k->owner != NULL)
 			k->owner->cancel = NULL;
-		pgcancel_free(k);
+		request_free(k);
 	}
 }
 

@@ -32,6 +32,7 @@ void pgconn_leave(struct pgconn *c)
 		return;
 	event_free(c->timer);
 	event_free(c->turn);
+	event_free(c->again);
 	free(c->prepared);
 	free(c->steps);
 	free(c->copies);
@@ -80,6 +81,8 @@ void pgconn_finish(struct pgconn *c)
 	ASSERT(c->phase != PGOP_NONE && c->depth > 0);
 	(void)event_del(c->timer);
 	(void)event_del(c->turn);
+	(void)event_del(c->again);
+	pgcancel_forget(c);
 	if (c->cancel != NULL)
 		pgcancel_free(c->cancel);
 	c->cancel = NULL;
@@ -127,6 +130,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (c->phase != PGOP_HELD && c->err.code == 0) /* else its outcome is known */
 		(void)err_set(&c->err, -ETIMEDOUT, "%s: not done within %lld ms", pgconn_op_name(c),
 			      (long long)c->timeout_ms);
+	pgcancel_forget(c);
 	if (c->phase != PGOP_OPEN && c->pg != NULL) {
 		if (c->cancel == NULL)
 			c->cancel = pgcancel_start(c);
@@ -152,6 +156,21 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 	pgconn_enter(c);
 	pgconn_ended(c);
 	pgconn_leave(c);
+}
+
+static bool can_be_cancelled(const struct pgconn *c)
+{
+	return c->pg != NULL &&
+	       (c->phase == PGOP_PIPELINE || c->phase == PGOP_SCRIPT || c->phase == PGOP_COPY);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct pgconn *c = arg;
+
+	(void)fd;
+	(void)what;
+	pgconn_cancel(c);
 }
 
 static void on_socket(evutil_socket_t fd, short what, void *arg)
@@ -193,7 +212,8 @@ static struct pgconn *conn_new(struct event_base *base)
 	c->base = base;
 	c->timer = evtimer_new(base, on_timer, c);
 	c->turn = event_new(base, -1, 0, on_turn, c);
-	ASSERT(c->timer != NULL && c->turn != NULL);
+	c->again = evtimer_new(base, on_again, c);
+	ASSERT(c->timer != NULL && c->turn != NULL && c->again != NULL);
 	return c;
 }
 
@@ -398,10 +418,8 @@ void pgconn_close(struct pgconn *c)
 void pgconn_cancel(struct pgconn *c)
 {
 	OBJ_CHECK(c, PGCONN_MAGIC);
-	if (c->pg == NULL || c->cancel != NULL)
-		return;
-	if (c->phase == PGOP_PIPELINE || c->phase == PGOP_SCRIPT || c->phase == PGOP_COPY)
-		c->cancel = pgcancel_start(c);
+	if (can_be_cancelled(c) && c->cancel == NULL)
+		pgcancel_queue(c);
 }
 
 /* --- questions */

@@ -23,7 +23,9 @@
  * A lost connection ends the running op with -ECONNRESET: its outcome is unknown, so every write is
  * idempotent. The conn then is `broken`; pgpool replaces it. Each op has a deadline: at it the
  * connection is given up (-ETIMEDOUT) and, from a connection of its own, the server is asked to
- * cancel; that is best effort (8 requests at a time), so set statement_timeout too.
+ * cancel; that is best effort (8 requests at a time), so set statement_timeout too, and
+ * client_connection_check_interval for statements whose connection is given up or whose process
+ * died.
  *
  * Host names are resolved by blocking calls of libpq: use a socket directory, an address or
  * hostaddr=.
@@ -80,7 +82,9 @@ void pgconn_script(struct pgconn *c, const char *text, const struct slice *copie
  * loop from doing so. The callback may come from inside the call. */
 void pgconn_move(struct pgconn *c);
 /* Asks the server to cancel what runs (the client left); the op then ends with SQLSTATE 57014, or
- * with its result when that was faster. Best effort, and nothing when no statement runs. */
+ * with its result when that was faster. 8 requests are under way at a time, the others wait; one
+ * that hit nothing is sent again. One that the server refuses ends the op with -ECANCELED and
+ * breaks the connection. Nothing when no statement runs. */
 void pgconn_cancel(struct pgconn *c);
 /* Server process id, for signing the scope setting; 0 before it is open. */
 int pgconn_backend_pid(const struct pgconn *c);

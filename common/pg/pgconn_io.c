@@ -11,6 +11,7 @@
 #include "common/pg/pgconn_priv.h"
 
 #include <errno.h>
+#include <event2/event.h>
 
 #include "common/base/xalloc.h"
 #include "sql_gen.h"
@@ -19,6 +20,8 @@
  * it is on its way; and the loop gets its turn every so many chunks. */
 #define COPY_CHUNK  (((size_t)64 << 10) - 5) /* with its header what libpq sends at once */
 #define COPY_BUDGET 32
+/* After a cancel request was taken: how long its statement has until another is sent. */
+#define CANCEL_AGAIN_MS 250
 
 enum take {
 	TAKE_MORE,   /* go on */
@@ -322,12 +325,27 @@ void pgconn_arm(struct pgconn *c)
 		pgconn_watch(c, unsent != 0 || c->phase == PGOP_COPY);
 }
 
+/* A request that arrived between two statements hit none, so one is sent again while the op runs.
+ * One that the server did not take (the role has no connection left) may never be taken: the
+ * connection is given up, and a server with client_connection_check_interval stops by itself. */
 void pgconn_cancel_ended(struct pgconn *c, bool sure)
 {
+	static const struct timeval pause = {0, CANCEL_AGAIN_MS * 1000};
+
 	pgconn_enter(c);
 	c->cancel = NULL;
 	c->spent |= !sure;
-	if (c->phase == PGOP_HELD && !op_settle(c))
-		pgconn_arm(c);
+	if (c->phase == PGOP_HELD) {
+		if (!op_settle(c))
+			pgconn_arm(c);
+	} else if (sure) {
+		(void)event_add(c->again, &pause);
+	} else {
+		if (c->err.code == 0)
+			(void)err_set(&c->err, -ECANCELED,
+				      "%s: given up, the server did not cancel", pgconn_op_name(c));
+		pgconn_drop(c);
+		pgconn_finish(c);
+	}
 	pgconn_leave(c);
 }

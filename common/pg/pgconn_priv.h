@@ -7,6 +7,7 @@
 #define COMMON_PGCONN_PRIV_H
 
 #include <libpq-fe.h>
+#include <sys/queue.h>
 
 #include "common/pg/pgconn.h"
 
@@ -55,7 +56,10 @@ struct pgconn {
 	short watched;           /* its flags */
 	struct event *timer;     /* deadline of the running op */
 	struct event *turn;      /* tells the end of an op that ended inside a call of its user */
+	struct event *again;     /* the running op was to be stopped, and runs on: asks once more */
 	struct pgcancel *cancel; /* asks the server to stop the running op, or NULL */
+	bool cancel_waits;       /* for fewer of these to be under way */
+	TAILQ_ENTRY(pgconn) cancel_link;
 	void (*on_broken)(void *);
 	void *on_broken_arg;
 
@@ -110,12 +114,15 @@ const char *pgconn_op_name(const struct pgconn *c);
 void pgconn_expect_step(struct pgconn *c);
 void pgconn_progress(struct pgconn *c); /* as far as it goes without blocking */
 void pgconn_arm(struct pgconn *c);      /* flushes and watches what is needed next */
-/* The cancel request of c has ended; !sure: it may still hit a later statement. */
+/* The cancel request of c has ended; !sure: it failed, or may still hit a later statement. */
 void pgconn_cancel_ended(struct pgconn *c, bool sure);
 
 /* --- pgcancel.c */
 /* Asks for c's running statement to be cancelled; NULL when too many requests are under way. */
 struct pgcancel *pgcancel_start(struct pgconn *c);
+/* The same in c's turn: c->cancel is set now or later, unless c is forgotten before. */
+void pgcancel_queue(struct pgconn *c);
+void pgcancel_forget(struct pgconn *c); /* nothing when it does not wait */
 /* Takes pg, which the owner gives up: kept open, unread, until the request ended, so that the
  * server cannot give its process id to an innocent backend before. */
 void pgcancel_park(struct pgcancel *k, PGconn *pg);

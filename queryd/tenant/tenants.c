@@ -319,7 +319,8 @@ struct tenants *tenants_new(struct event_base *base, const struct tenants_option
 	/* a snapshot for all statements of a query, plans for the values at hand; the server gives
 	 * a statement up a little before we do. A tenant may change its role's settings: whatever
 	 * decides what its answers mean, or how long its connection lives, is set here. By index
-	 * always: a scan of the table would read, and charge for, the rows of all tenants. */
+	 * always: a scan of the table would read, and charge for, the rows of all tenants. What a
+	 * process that was killed had asked ends within a second. */
 	struct strbuf settings = STRBUF_INIT;
 
 	strbuf_appendf(&settings,
@@ -328,7 +329,8 @@ struct tenants *tenants_new(struct event_base *base, const struct tenants_option
 		       "-c jit=off -c enable_seqscan=off -c search_path=pg_catalog -c timezone=UTC "
 		       "-c datestyle=ISO "
 		       "-c transform_null_equals=off -c array_nulls=on -c lock_timeout=0 "
-		       "-c idle_session_timeout=0 -c statement_timeout=%lld",
+		       "-c idle_session_timeout=0 -c client_connection_check_interval=1s "
+		       "-c statement_timeout=%lld",
 		       (long long)o->query_timeout_ms);
 	t->o = *o;
 	t->o.master_key = t->master_key = xstrdup(o->master_key);

@@ -189,6 +189,50 @@ START_TEST(test_cancel_races)
 }
 END_TEST
 
+/* More at once than requests are allowed: the others wait for their turn, and one that ends while
+ * it waits has none. */
+START_TEST(test_many_cancels)
+{
+	struct pgconn *c[20];
+	struct outcome o[ARRAY_SIZE(c)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+		c[i] = open_ok();
+		o[i] = (struct outcome){.calls = 0};
+		pgconn_exec(c[i], &snooze, fifty, LONG_MS, on_outcome, &o[i]);
+	}
+	wait_sleepers((int)ARRAY_SIZE(c));
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++)
+		pgconn_cancel(c[i]);
+	pgconn_close(c[12]);
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+		wait_outcome(&o[i]);
+		expect_error(&o[i], i == 12 ? -ECANCELED : -EIO, i == 12 ? "" : "57014", "");
+		if (i != 12)
+			pgconn_close(c[i]);
+	}
+	end_sleepers(); /* that of the one that was closed */
+}
+END_TEST
+
+/* The first request hits nothing that ends by it. */
+START_TEST(test_cancel_again)
+{
+	struct outcome o = {.calls = 0};
+	struct pgconn *c = open_ok();
+
+	pgconn_script(c,
+		      "do $$begin perform pg_sleep(50); exception when query_canceled then "
+		      "perform pg_sleep(50); end$$",
+		      NULL, 0, LONG_MS, on_outcome, &o);
+	wait_sleepers(1);
+	pgconn_cancel(c);
+	wait_outcome(&o);
+	expect_error(&o, -EIO, "57014", "script: canceling");
+	pgconn_close(c);
+}
+END_TEST
+
 /* A script with a block of its own, cancelled: rolled back, and not by half. */
 START_TEST(test_cancel_script)
 {
@@ -205,24 +249,23 @@ START_TEST(test_cancel_script)
 }
 END_TEST
 
-/* The request itself fails: the op goes on, but its connection is not used again. */
+/* The request itself fails: its connection is given up, and the server sees that. */
 START_TEST(test_cancel_fails)
 {
-	static const char *const half[] = {"0.5"};
 	struct outcome o = {.calls = 0};
 	struct pgconn *c;
 
 	pgfixture_sql("create role single login password 'x' connection limit 1");
+	pgfixture_sql("alter role single set client_connection_check_interval = '100ms'");
 	c = open_url(pgfixture_role_url("single", "x"), LONG_MS, &o);
 	ck_assert_msg(o.err.code == 0, "%s", o.err.msg);
-	o = (struct outcome){.calls = 0};
-	pgconn_exec(c, &snooze, half, LONG_MS, on_outcome, &o);
+	start_sleep(c, &o, LONG_MS);
 	pgconn_cancel(c);
 	wait_outcome(&o);
-	ck_assert_int_eq(o.err.code, 0);
-	ck_assert_uint_eq(o.rows, 1);
+	expect_error(&o, -ECANCELED, "", "given up");
 	ck_assert(pgconn_broken(c));
 	pgconn_close(c);
+	wait_sleepers(0);
 	pgfixture_sql("drop role single");
 }
 END_TEST
@@ -333,6 +376,8 @@ int main(void)
 	tcase_add_test(tc, test_many_deadlines);
 	tcase_add_test(tc, test_cancel);
 	tcase_add_test(tc, test_cancel_races);
+	tcase_add_test(tc, test_many_cancels);
+	tcase_add_test(tc, test_cancel_again);
 	tcase_add_test(tc, test_cancel_script);
 	tcase_add_test(tc, test_cancel_fails);
 	tcase_add_test(tc, test_close_while_running);
