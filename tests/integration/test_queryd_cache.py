@@ -1,5 +1,6 @@
 """The cache of queryd, the age of its answers, and what it does while a neighbour is away or slow."""
 
+import collections
 import contextlib
 import datetime as dt
 import fractions
@@ -7,6 +8,9 @@ import os
 import random
 import re
 import signal
+import subprocess
+import threading
+import time
 
 import pytest
 
@@ -232,6 +236,136 @@ def test_postgres_comes_and_goes(own):
     assert gone.headers["Retry-After"]
     own.up()
     wait_until(lambda: own.compute(token, "rooms_sold", dateRange=WINDOW, granularity="day").status == 200)
+
+
+# ---- figures while a neighbour is killed
+
+class Questioner:
+    """A tenant's own figures by each way to them; they name its property, so nobody else's are equal."""
+
+    WAYS = ("structured", "by day", "board", "sql")
+
+    def __init__(self, stack, name, stays):
+        self.stack, self.hotel, self.stays = stack, Hotel(name), 0
+        self.hotel.property("p", 9)
+        self.book(stays)
+        self.user = User(stack, self.hotel.tenant, "constant")
+        self.board = self.user.board()["id"]
+        for n, metric in enumerate(("rooms_sold", "room_revenue", "adr")):
+            tile = {"kind": "breakdown", "title": metric, "layout": {"x": 8 * n, "y": 0, "w": 8, "h": 4},
+                    "query": {"metrics": [metric], "dateRange": WINDOW, "dimensions": ["property_id"]}}
+            assert self.user.post(f"/dashboards/{self.board}/widgets", tile).status == 201
+
+    def book(self, more):
+        for n in range(self.stays, self.stays + more):
+            self.hotel.stay("p", n, "2024-03-01", 2, 100 + n, then=STAYED)
+        self.stays += more
+        self.hotel.send(self.stack)
+
+    def ask(self, way):
+        """(status, figures, of which one is from the cache)"""
+        user, query = self.user, {"metrics": ["rooms_sold", "adr"], "dateRange": WINDOW, "dimensions": ["property_id"]}
+        if way == "board":
+            answer = user.get(f"/dashboards/{self.board}/data")
+            tiles = answer.json().get("widgets", [])
+            bad = [tile["status"] for tile in tiles if tile["status"] != 200]
+            return (bad or [answer.status])[0], [tile["result"] and tile["result"]["data"] for tile in tiles], answer.headers["X-Cache"]
+        body = {"sql": "select property_id, sum(rate_micro) as rate, count(*) as n from fact_room_night group by property_id"}
+        if way != "sql":
+            body = {"query": {**query, "granularity": "day"} if way == "by day" else query}
+        answer = user.post("/queries:run", body, Idempotency_Key=None)
+        said = answer.json()
+        return answer.status, [said.get("rows"), said.get("totals")], answer.headers["X-Cache"]
+
+    def figures(self):
+        """As they are; what they must be at least is known from what was booked."""
+        found = {way: self.ask(way) for way in self.WAYS}
+        assert {status for status, *_ in found.values()} == {200}, found
+        told = {way: figures for way, (_, figures, _) in found.items()}
+        mine, nights = self.hotel.id("ppt", "p"), 2 * self.stays
+        assert told["sql"][0] == [{"property_id": mine, "rate": str(2_000_000 * sum(100 + n for n in range(self.stays))), "n": nights}]
+        assert told["structured"][0][0]["rooms_sold"] == nights and mine in str(told["board"])
+        return told
+
+
+class Crowd:
+    """Asks all the time, each tenant in each way; `heard`: (began, who, way, status, figures, cache)."""
+
+    def __init__(self, questioners):
+        self.heard, self.over = [], threading.Event()
+        self.threads = [threading.Thread(target=self.ask, args=(who, way)) for who in questioners for way in who.WAYS]
+
+    def ask(self, who, way):
+        while not self.over.is_set():
+            began = time.monotonic()
+            try:
+                self.heard.append((began, who, way, *who.ask(way)))
+            except OSError as gone:
+                self.heard.append((began, who, way, str(gone), None, None))
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+    def hear(self, count):
+        """Waits for so many more answers of each tenant in each way."""
+        def counted():
+            return collections.Counter((who, way) for _, who, way, status, *_ in list(self.heard) if status == 200)
+        before = counted()
+        wait_until(lambda: len(counted()) == len(self.threads) and not any(counted()[k] < before[k] + count for k in counted()))
+
+
+@pytest.fixture(scope="module")
+def questioners(own):
+    return [Questioner(own, f"constant {n}", 2 + n) for n in range(2)]
+
+
+def test_figures_after_postgres_are_those_before(own, questioners):
+    """Killed under load and started again: what is answered meanwhile and afterwards is what was answered before."""
+    before = [who.figures() for who in questioners]
+    known = dict(zip(questioners, before))
+    with Crowd(questioners) as crowd:
+        crowd.hear(3)
+        for number in (signal.SIGKILL, signal.SIGINT):
+            own.kill("postgres", number)
+            own.up()
+            crowd.hear(3)
+    assert {status for _, _, _, status, *_ in crowd.heard} <= {200, 503, 504}
+    for _, who, way, status, figures, _ in crowd.heard:
+        assert status != 200 or figures == known[who][way], (way, figures)
+    assert [who.figures() for who in questioners] == before
+
+
+def test_figures_while_redis_is_killed_and_comes_back(own, questioners):
+    """It comes back with what it had before a commit. Every answer is the asker's own: of before the commit only when it
+    was asked for before."""
+    redis = ["redis-cli", "-s", own.path("run", "redis.sock")]
+    old = {who: who.figures() for who in questioners}
+    with Crowd(questioners) as crowd:
+        crowd.hear(3)
+        assert subprocess.run([*redis, "save"], capture_output=True, check=True, text=True).stdout == "OK\n"
+        own.kill("redis")
+        crowd.hear(3)
+        sent = time.monotonic()
+        for who in questioners:
+            who.book(1)
+        applied = time.monotonic()
+        new = {who: who.figures() for who in questioners}
+        assert all(new[who][way] != old[who][way] for who in questioners for way in who.WAYS)
+        crowd.hear(3)
+        own.up()
+        assert "qr:" in subprocess.run([*redis, "--scan"], capture_output=True, check=True, text=True).stdout
+        crowd.hear(3)
+        wait_until(lambda: "HIT" in {cache for *_, cache in crowd.heard[-20:]})
+    for began, who, way, status, figures, cache in crowd.heard:
+        right = [new[who][way]] * (began > sent) + [old[who][way]] * (began < applied)
+        assert status == 200 and figures in right, (way, cache, figures, right)
 
 
 def test_a_slow_query_ends(stack):
