@@ -5,13 +5,15 @@ import concurrent.futures
 import hashlib
 import hmac
 import json
+import os
 import time
+import uuid
 
 import pytest
 
 from boards import User, code, fields
-from harness import wait_until
-from hotel import API, WINDOW, Hotel, ulid
+from harness import BIN, http_request, run, wait_until
+from hotel import API, STAYED, WINDOW, Hotel, ulid
 
 REJECTED = (422, "ANALYTICS.QUERY_REJECTED")
 INVALID = (400, "GENERAL.VALIDATION_FAILED")
@@ -348,6 +350,105 @@ def test_embed_tokens(stack, admin, random_hotel):
     assert code(holder(signed({**claims, "tenantId": OTHER})).get(f"/widgets/{mine['id']}/data")) == NO_WIDGET
     admin.delete(f"/dashboards/{board['id']}")
     assert code(guest.get(f"/dashboards/{board['id']}/data")) == NO_BOARD
+
+
+def routes():
+    """(method, path, permission) of all that queryd has."""
+    for line in run([os.path.join(BIN, "queryd"), "routes"]).stdout.splitlines():
+        yield tuple(line.split()[:3])
+
+
+def things_of(user):
+    """{name of a path's parameter, after the last word before it: id}: one of everything that can be named."""
+    board = user.board()["id"]
+    at = put(user, {"id": board}, widget())["id"]
+    query = user.post("/queries", {"name": "Sold", "query": NIGHTS}).json()["id"]
+    kept = user.post("/queries:run", {"queryId": query, "snapshot": True})
+    check = {"table": "fact_payment", "kind": "null_rate", "column": "currency", "limit": 0.5, "severity": "info"}
+    found = user.post("/data-quality/checks", check)
+    return {"dashboards": board, "widgets": at, "queries": query, "snapshots": kept.headers["Location"].rpartition("/")[2],
+            "checks": found.json().get("id", "dqc_" + ulid("none")), "jobs": user.post("/projections/fact_payment:refresh", {}).json()["jobId"],
+            "metrics": "rooms_sold", "projections": "fact_payment", "history": "1"}
+
+
+def nothing_of():
+    names = {"dashboards": "dsh", "widgets": "wid", "queries": "qry", "snapshots": "snp", "checks": "dqc", "jobs": "job"}
+    return {**{kind: f"{prefix}_{ulid('never')}" for kind, prefix in names.items()}, "metrics": "nothing", "projections": "nothing",
+            "history": "99"}
+
+
+def said(answer, names):
+    """All that the caller can see, without what differs between two equal requests."""
+    text = answer.body.decode()
+    problem = json.loads(text) if text else {}
+    for name in ("instance", "correlationId"):
+        problem.pop(name, None)
+    text = json.dumps(problem)
+    headers = sorted((k, v) for k, v in answer.headers.items()
+                     if k not in ("Date", "X-Correlation-Id", "traceparent", "X-RateLimit-Remaining", "Content-Length"))
+    for name in names:
+        if len(name) > 9:
+            text = text.replace(name, "?")
+    return answer.status, text, headers
+
+
+def test_an_embed_token_opens_one_dashboard(stack, admin, random_hotel):
+    """Every route, named with what the tenant has, what another has, and what never was: the same refusal, word by word.
+    Only the dashboard that it was made for answers."""
+    shared = admin.board()
+    mine = put(admin, shared, widget())
+    neighbour = Hotel("embedded neighbour")
+    neighbour.property("p", 5)
+    neighbour.stay("p", 0, "2024-03-01", 3, then=STAYED)
+    neighbour.send(stack)
+    stranger = User(stack, neighbour.tenant, "stranger")
+    targets = [things_of(admin), things_of(stranger), nothing_of()]
+    guest = User(stack, random_hotel.tenant)
+    guest.token = admin.post(f"/dashboards/{shared['id']}:share", {"audience": "a", "ttlSeconds": 60}).json()["token"]
+    known = ", ".join(user.get(f"/dashboards/{things['dashboards']}/data").headers["ETag"]
+                      for user, things in ((admin, targets[0]), (stranger, targets[1])))
+    body = {"name": "x", "scope": "tenant", "sql": "select 1", "audience": "a", "ttlSeconds": 60}
+    seen = 0
+    for method, path, permission in routes():
+        if permission == "none":
+            continue
+        answers = []
+        for things in targets:
+            words = path.split("/")
+            for i, word in enumerate(words):
+                if word.startswith("{"):
+                    name, brace, verb = word[1:].partition("}")
+                    kind = "widgets" if name == "wid" else words[i - 1]
+                    words[i] = things[kind] + brace[1:] + verb
+            for method_too in (method, "HEAD") if method == "GET" else (method,):
+                for headers in ({}, {"If_None_Match": known}, {"X_Tenant_Id": stranger.tenant}):
+                    answer = http_request(method_too, stack.url("queryd", "/".join(words)), body if method in ("POST", "PUT") else None, {
+                        "Authorization": "Bearer " + guest.token, "Idempotency-Key": str(uuid.uuid4()), "If-Match": "*",
+                        **{k.replace("_", "-"): v for k, v in headers.items()}})
+                    answers.append((things is targets[2], method_too, tuple(headers), said(answer, things.values())))
+        refusals = {}
+        for _, how, headers, words in answers:
+            refusals.setdefault((how, headers), []).append(words)
+        for key, words in refusals.items():
+            assert len(words) == 3 and words[0] == words[1] == words[2], (method, path, key, words)
+            expected = 403 if "X_Tenant_Id" in key[1] and "embedded" in permission else 404 if "embedded" in permission else 401
+            assert words[0][0] == expected, (path, key, words[0])
+            seen += 1
+    assert seen > 100
+    # who asks for a property is told as little
+    theirs, never = neighbour.id("ppt", "p"), "ppt_" + ulid("never")
+    shown = [show(guest, mine, f"?property={name}") for name in (theirs, never)]
+    for name in ("data", "totals", "bytesScanned", "dataVersion", "partial", "quality"):
+        assert shown[0][name] == shown[1][name], name
+    assert shown[0]["totals"] == {"rooms_sold": 0}
+    for at in (f"/dashboards/{targets[0]['dashboards']}/data", f"/widgets/{targets[1]['widgets']}/data"):
+        words = [said(guest.get(f"{at}?property={name}"), (theirs, never)) for name in (theirs, never)]
+        assert words[0] == words[1], at
+    assert show(guest, mine)["data"] == show(admin, mine)["data"]
+    shown = guest.get(f"/dashboards/{shared['id']}/data")
+    assert [w["id"] for w in shown.json()["widgets"]] == [mine["id"]]
+    for things in targets[:2]:
+        assert not [name for name in things.values() if name[3:4] == "_" and name in shown.body.decode()]
 
 
 def test_run_a_saved_query(stack, admin):
