@@ -226,15 +226,57 @@ def test_many_at_once_with_one_key(stack, admin):
     assert admin.post("/dashboards", BOARD, Idempotency_Key=held).status == 201
 
 
+def key_row(stack, key):
+    """(when it expires, status) of a key that is kept."""
+    return stack.query("select expires_at, status from analytics.idempotency_keys where key = $1", key)
+
+
+def database_clock(stack):
+    return stack.query("select clock_timestamp() + interval '24 hours'")[0][0]
+
+
+def test_keys_are_kept_for_a_day(stack):
+    """From the effect on, of every kind; the same request again does not make it longer."""
+    admin = User(stack, Hotel("kept a day").tenant)
+    at = "/dashboards/" + admin.board()["id"]
+    tile = {"kind": "kpi_tile", "title": "Sold", "query": SAVED["query"], "layout": {"x": 0, "y": 0, "w": 4, "h": 4}}
+    metric = {"key": "kept_a_day", "version": 1, "display": {"default": "x"}, "numerator": "rooms_sold", "unit": {"kind": "count"},
+              "dimensions": ["property_id"]}
+    for path, body in (("/dashboards", BOARD), ("/queries", SAVED), (at + "/widgets", tile), (at + ":share", {"audience": "a", "ttlSeconds": 60}),
+                       ("/data-quality/checks", {"table": "fact_payment", "kind": "freshness", "limit": 900, "severity": "info"}), ("/metrics", metric),
+                       ("/projections/fact_payment:refresh", {})):
+        key, before = str(uuid.uuid4()), database_clock(stack)
+        answer = admin.post(path, body, Idempotency_Key=key)
+        after = database_clock(stack)
+        assert answer.status in (200, 201, 202), (path, answer)
+        kept = key_row(stack, key)
+        assert len(kept) == 1 and before <= kept[0][0] <= after and kept[0][1] == str(answer.status), (path, before, kept, after)
+        assert admin.post(path, body, Idempotency_Key=key).status == answer.status
+        assert key_row(stack, key) == kept
+
+
 def test_keys_are_forgotten_after_a_day(stack, admin):
-    key = str(uuid.uuid4())
-    first = admin.post("/dashboards", BOARD, Idempotency_Key=key)
-    stack.query(f"update analytics.idempotency_keys set expires_at = now() where key = '{key}'")
-    second = admin.post("/dashboards", {**BOARD, "name": "another day"}, Idempotency_Key=key)
-    assert second.status == 201 and second.json()["id"] != first.json()["id"]
-    stack.query(f"update analytics.idempotency_keys set expires_at = now() where key = '{key}'")
+    def end(key, when):
+        stack.query(f"update analytics.idempotency_keys set expires_at = now() + interval '{when}' where key = $1", key)
+
+    keys = [str(uuid.uuid4()) for _ in range(3)]
+    first = [admin.post("/dashboards", BOARD, Idempotency_Key=key).json()["id"] for key in keys]
+    # in its last minute it is what it was
+    end(keys[0], "1 minute")
+    assert admin.post("/dashboards", BOARD, Idempotency_Key=keys[0]).json()["id"] == first[0]
+    assert code(admin.post("/dashboards", {**BOARD, "name": "x"}, Idempotency_Key=keys[0])) == REUSED
+    # afterwards the same request is another one, and so is one with another body; each is kept for a day
+    for key, body in ((keys[1], BOARD), (keys[2], {**BOARD, "name": "another day"})):
+        end(key, "0")
+        before = database_clock(stack)
+        second = admin.post("/dashboards", body, Idempotency_Key=key)
+        assert second.status == 201 and second.json()["id"] not in first and second.json()["name"] == body["name"]
+        assert before <= key_row(stack, key)[0][0] <= database_clock(stack)
+        assert admin.post("/dashboards", body, Idempotency_Key=key).json() == second.json()
+    end(keys[1], "0")
     with Instance(stack, "queryd"):  # looks when it starts
-        wait_until(lambda: not stack.query(f"select from analytics.idempotency_keys where key = '{key}'"))
+        wait_until(lambda: not key_row(stack, keys[1]))
+    assert key_row(stack, keys[0]) and key_row(stack, keys[2])
 
 
 def test_killed_between_effect_and_answer(stack):
