@@ -71,7 +71,7 @@ prove: all ## look for one tenant's values in all of the others' for PROVE_SECON
 
 SOAK_SECONDS ?= 600
 SOAK_RATE    ?= 5000
-soak: all ## a steady load for SOAK_SECONDS at SOAK_RATE events/s: memory, losses, latency (build/soak.md)
+soak: all ## a steady load for SOAK_SECONDS at SOAK_RATE events/s beside questions: memory, losses, latency, figures (build/soak.md)
 	@MODE=$(MODE) $(PYTHON) tests/crash/soak.py --seconds $(SOAK_SECONDS) --rate $(SOAK_RATE)
 
 .PHONY: unit $(UNIT_RUNS) integration test bench crash prove soak
