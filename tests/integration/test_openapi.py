@@ -505,8 +505,19 @@ def locked(stack, *schemas):
     tables = stack.query("select format('%I.%I', schemaname, tablename) from pg_tables where schemaname = any($1::text[])",
                          pgcluster.literal(schemas))
     with pgcluster.Conn(stack.env["DATABASE_URL"]) as locker:
-        locker.query("begin")
-        locker.query("lock table " + ", ".join(table for table, in tables) + " in access exclusive mode")
+        def all_of_them():
+            """False: daemons have some of them, in another order, and wait for the rest."""
+            try:
+                locker.query("begin")
+                locker.query("set local lock_timeout = '500ms'")
+                locker.query("lock table " + ", ".join(table for table, in tables) + " in access exclusive mode")
+                return True
+            except pgcluster.PgError as busy:
+                locker.query("rollback")
+                assert busy.sqlstate in ("40P01", "55P03"), busy
+                return False
+
+        wait_until(all_of_them)
         yield
 
 

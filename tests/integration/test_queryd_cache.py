@@ -329,6 +329,7 @@ def questioners(own):
 def test_figures_after_postgres_are_those_before(own, questioners):
     """Killed under load and started again: what is answered meanwhile and afterwards is what was answered before."""
     before = [who.figures() for who in questioners]
+    own.query("checkpoint")  # the stack of tests commits without waiting for its disk
     known = dict(zip(questioners, before))
     with Crowd(questioners) as crowd:
         crowd.hear(3)

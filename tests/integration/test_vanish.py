@@ -15,18 +15,18 @@ import time
 import pytest
 
 from boards import User
-from harness import http_request, wait_until
+from harness import MODE, wait_until
 from hotel import API, WINDOW
 from instance import Instance
 from test_adhoc import SLOW
-from test_many import MIB, memory, open_connections
+from test_many import memory, open_connections
 from test_single_flight import hotel_of, locked
 
 TENANTS = 3
 SHARE = 8                 # of a tenant's connections: with TENANTS more statements than are cancelled at a time
 ENDED_S = 30              # until nothing of them is left, on a busy machine
 AT_ONCE_S = 10            # likewise, until another's answer
-GROWN = 2 * MIB           # resident memory from one round to the last: what an allocator's free lists do
+GROWN = 2 << 20           # resident memory from one round to the last: what an allocator's free lists do
 RUN, ROOMS = f"{API}/queries:run", f"{API}/metrics/rooms_available:compute"
 _turns = itertools.count()
 
@@ -134,7 +134,8 @@ def test_hundreds_leave_at_once(stack, users, queryd):
         files.append(descriptors(queryd))
         connections.append(sessions(stack, users))
     print("resident", [h >> 10 for h in held], "descriptors", files, "sessions", connections)
-    assert held[-1] - held[1] < GROWN, held
+    # what is freed stays with the sanitizer for a while; it looks for leaks at the end
+    assert held[-1] - held[1] < GROWN or MODE == "asan", held
     # what asks for a cancel has a connection for as long as that takes
     assert max(files[2:]) <= files[1] + 2 and max(connections[2:]) <= connections[1] + 2, (files, connections)
 
