@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include <event2/buffer.h>
@@ -35,6 +36,7 @@ int main(int argc, char **argv)
 	int on = 1;
 
 	ASSERT(http != NULL);
+	(void)signal(SIGPIPE, SIG_IGN); /* wrk leaves amid an answer when its time is up */
 	if (argc > 1 && num_i64(slice_of(argv[1]), 1, 1 << 26, &size) == 0)
 		body = (struct slice){memset(xmalloc((size_t)size), 'h', (size_t)size),
 				      (size_t)size};

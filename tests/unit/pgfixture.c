@@ -121,7 +121,7 @@ void pgfixture_create(void)
 		die("initdb failed");
 	(void)snprintf(settings, sizeof(settings),
 		       "listen_addresses = ''\nunix_socket_directories = '%s'\nfsync = off\n"
-		       "synchronous_commit = off\nfull_page_writes = off\nmax_connections = 30\n"
+		       "synchronous_commit = off\nfull_page_writes = off\nmax_connections = 60\n"
 		       "autovacuum = off\nshared_buffers = 16MB\n",
 		       pg.dir);
 	write_file("postgresql.conf", "a", settings);
