@@ -17,19 +17,17 @@ struct running {
 	struct call call;
 	struct change how;
 	struct pgstmt stmts[CALLER_STMTS_MAX];
-	size_t n, claim, lock, effect, answer, version; /* version 0: no dashboard changes */
-	const char *id[3];                              /* operation, key, hash */
-	const char *keep[5];                            /* of keep_answer */
-	const char *action[1];                          /* of keep_*_revision */
-	const char *event[3];                           /* of queue_dashboard_event */
+	size_t n, claim, lock, effect, answer;
+	const char *id[3];     /* operation, key, hash */
+	const char *keep[5];   /* of keep_answer */
+	const char *action[1]; /* of keep_*_revision */
+	const char *event[3];  /* of queue_dashboard_event */
 	const char *status[1];
-	/* of the answer, when it waits for Redis */
+	/* of the answer, which may have to wait until Redis knows */
 	int code;
 	const char *etag, *location;
 	struct slice document;
 };
-
-static const char *const no_dashboard_asked[] = {NULL};
 
 /* ---- the key */
 
@@ -144,31 +142,50 @@ static void on_published(void *arg, int err, const struct redisq_reply *r)
 	reply(arg);
 }
 
-static const char *copy(struct arena *a, const char *text)
+static void on_version(void *arg, const struct pgresult *r, const struct err *e)
 {
-	return text != NULL ? arena_strdup(a, text) : NULL;
+	const struct running *k = arg;
+	struct redisq *redis = k->call.st->redis;
+
+	if (e == NULL && redisq_up(redis))
+		dataversion_publish_then(redis, k->call.principal->tenant_id,
+					 DATAVERSION_DASHBOARDS,
+					 pgresult_i64(r, CALLER_RESULT, 0, 0), on_published, arg);
+	else
+		reply(k);
 }
 
 /* Whoever is told of a change of dashboards may ask another process for it next: that one must
  * know.
  */
-static void reply_when_known(struct running *k, const struct pgresult *r)
+static void reply_when_known(struct running *k)
 {
-	struct arena *a = httpd_arena(k->call.http);
-	const struct queryd *st = k->call.st;
+	static const char *const none[] = {NULL};
+	static const struct pgstmt version = {&SQL_queryd_read_dashboard_version, none};
+	struct redisq *redis = k->call.st->redis;
 
-	if (k->how.status != 204) {
-		k->code = (int)pgresult_i64(r, k->answer, 0, 0);
-		k->document = slice_of(arena_strdup(a, pgresult_text(r, k->answer, 0, 1)));
-		k->etag = copy(a, pgresult_text(r, k->answer, 0, 2));
-		k->location = copy(a, pgresult_text(r, k->answer, 0, 3));
-	}
-	if (k->version != 0 && st->redis != NULL && redisq_up(st->redis))
-		dataversion_publish_then(st->redis, k->call.principal->tenant_id,
-					 DATAVERSION_DASHBOARDS, pgresult_i64(r, k->version, 0, 0),
-					 on_published, k);
+	if (k->how.revision == &SQL_queryd_keep_dashboard_revision && redis != NULL &&
+	    redisq_up(redis))
+		caller_query(&k->call, &version, 1, on_version, k);
 	else
 		reply(k);
+}
+
+static const char *copy(struct arena *a, const char *text)
+{
+	return text != NULL ? arena_strdup(a, text) : NULL;
+}
+
+static void keep_answer(struct running *k, const struct pgresult *r)
+{
+	struct arena *a = httpd_arena(k->call.http);
+
+	if (k->how.status == 204)
+		return;
+	k->code = (int)pgresult_i64(r, k->answer, 0, 0);
+	k->document = slice_of(arena_strdup(a, pgresult_text(r, k->answer, 0, 1)));
+	k->etag = copy(a, pgresult_text(r, k->answer, 0, 2));
+	k->location = copy(a, pgresult_text(r, k->answer, 0, 3));
 }
 
 static void on_changed(void *arg, const struct pgresult *r, const struct err *e)
@@ -193,7 +210,8 @@ static void on_changed(void *arg, const struct pgresult *r, const struct err *e)
 	} else {
 		if (k->how.subject != NULL)
 			courier_wake(k->call.st->courier);
-		reply_when_known(k, r);
+		keep_answer(k, r);
+		reply_when_known(k);
 	}
 }
 
@@ -252,8 +270,6 @@ void change_start(const struct call *c, const struct change *how)
 		(void)add(k, how->revision, k->action);
 	if (how->subject != NULL)
 		add_event(k);
-	if (how->revision == &SQL_queryd_keep_dashboard_revision)
-		k->version = add(k, &SQL_queryd_read_dashboard_version, no_dashboard_asked);
 	k->status[0] = arena_printf(a, "%d", how->status);
 	if (how->operation != NULL) {
 		memcpy(k->keep, k->id, sizeof(k->id));

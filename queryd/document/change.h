@@ -9,6 +9,9 @@
  * request that is refused leaves no trace, and its key is free. While one is being answered another
  * with its key does not wait: 409 with Retry-After.
  *
+ * Who changed a dashboard is answered once Redis knows its version (or is away), so that whichever
+ * process he asks next does not show what it remembers (widget_list.h).
+ *
  * A statement that has an effect says so to the ones after it in settings of the transaction:
  * analytics.effect (the document that answers) and analytics.dashboard (what is revised and told).
  */

@@ -28,15 +28,16 @@ struct watch {
 	struct daemon_timer *timer;
 	struct waiting *waiting; /* by tenant_id */
 	size_t nwaiting;
-	int64_t now_us;             /* of the database, at the last poll */
-	int64_t polled_mono_ms;     /* 0: never */
-	bool stopped, busy;         /* busy: a poll is under way */
-	bool woken;                 /* the next poll comes soon */
-	char look_back_s[24];       /* of the statements under way */
-	bool repair_all;            /* Redis was away: its versions may be old */
-	bool repairing;             /* the statement under way looks back that far */
-	bool dashboards_known;      /* Redis has their versions since it is up */
-	int64_t dashboards_mono_ms; /* of the last poll of them */
+	int64_t now_us;         /* of the database, at the last poll */
+	int64_t polled_mono_ms; /* 0: never */
+	bool stopped, busy;     /* busy: a poll is under way */
+	bool woken;             /* the next poll comes soon */
+	char look_back_s[24];   /* of the statements under way */
+	bool repair_all;        /* Redis was away: its versions may be old */
+	bool repairing;         /* the statement under way looks back that far */
+	/* versions of dashboards: Redis has them; their poll is under way, and Redis up since */
+	bool dashboards_known, dashboards_busy, dashboards_valid;
+	int64_t dashboards_mono_ms; /* of their last poll */
 	bool failing;               /* said so in the log */
 };
 
@@ -59,31 +60,43 @@ static void end_poll(struct watch *w, const struct err *e)
 		daemon_timer_arm(w->timer, w->woken ? WAKE_DELAY_MS : POLL_EVERY_MS);
 }
 
+/* ---- dashboards: a poll of their own, so that nothing else waits for the control database */
+
 static void on_dashboards(void *arg, const struct pgresult *r, const struct err *e)
 {
 	struct watch *w = arg;
 
 	OBJ_CHECK(w, WATCH_MAGIC);
-	for (size_t i = 0; e == NULL && i < pgresult_rows(r, 0); i++)
+	w->dashboards_busy = false;
+	if (e != NULL) {
+		if (!w->stopped)
+			log_debug("versions of dashboards unknown", LOG_S("error", e->msg));
+		return;
+	}
+	for (size_t i = 0; i < pgresult_rows(r, 0); i++)
 		dataversion_publish(w->o.redis, pgresult_text(r, 0, i, 0), DATAVERSION_DASHBOARDS,
 				    pgresult_i64(r, 0, i, 1));
-	if (e == NULL && redisq_up(w->o.redis)) {
-		w->dashboards_known = true;
-		w->dashboards_mono_ms = clock_mono_ms();
-	}
-	end_poll(w, e);
+	/* lookups follow on the same connection, so they see these */
+	w->dashboards_known = w->dashboards_valid;
+	w->dashboards_mono_ms = clock_mono_ms();
 }
 
-/* As far back as those of tables, but at first until they are known. */
-static void list_dashboards(struct watch *w)
+static void poll_dashboards(struct watch *w)
 {
-	const char *params[] = {w->look_back_s};
+	char look_back_s[24];
+	const char *params[] = {look_back_s};
 
-	if (!w->dashboards_known)
-		(void)snprintf(w->look_back_s, sizeof(w->look_back_s), "%d", LOOK_BACK_FIRST_S);
+	if (w->dashboards_busy || w->stopped)
+		return;
+	(void)snprintf(look_back_s, sizeof(look_back_s), "%d",
+		       watch_dashboards(w) ? LOOK_BACK_S : LOOK_BACK_FIRST_S);
+	w->dashboards_busy = true;
+	w->dashboards_valid = true;
 	pgpool_exec(w->o.control, NULL, &SQL_queryd_list_dashboard_versions, params,
 		    POLL_TIMEOUT_MS, on_dashboards, w);
 }
+
+/* ---- tables */
 
 static void on_refreshed(void *arg, const struct pgresult *r, const struct err *e)
 {
@@ -98,10 +111,7 @@ static void on_refreshed(void *arg, const struct pgresult *r, const struct err *
 		w->repair_all = false;
 		cache_trust(w->o.cache, true);
 	}
-	if (e == NULL && !w->stopped)
-		list_dashboards(w);
-	else
-		end_poll(w, e);
+	end_poll(w, e);
 }
 
 static void list_refreshed(struct watch *w)
@@ -112,6 +122,7 @@ static void list_refreshed(struct watch *w)
 		end_poll(w, NULL);
 		return;
 	}
+	poll_dashboards(w);
 	pgpool_exec(w->o.warehouse, NULL, &SQL_queryd_list_refreshed, params, POLL_TIMEOUT_MS,
 		    on_refreshed, w);
 }
@@ -225,7 +236,7 @@ void watch_redis(struct watch *w, bool up)
 	cache_trust(w->o.cache, false);
 	w->repair_all = true;
 	w->repairing = false;
-	w->dashboards_known = false;
+	w->dashboards_known = w->dashboards_valid = false;
 	if (up)
 		watch_wake(w);
 }

@@ -15,7 +15,8 @@ pytest_plugins = ["warehouse", "hotel", "etlstack"]
 
 # files that take longest, so that none of them is what all other processes wait for at the end
 LONG = ("test_stack", "test_demo", "test_quality", "test_purge", "test_crash", "test_prove", "test_kills", "test_openapi", "test_hotelsim",
-        "test_versions", "test_queryd_cache", "test_purge_everywhere", "test_sync_snapshots", "test_property")
+        "test_versions", "test_queryd_cache", "test_purge_everywhere", "test_sync_snapshots", "test_property", "test_reread",
+        "test_etl_run")
 
 
 # what runs the programs; a test with a `cluster` and none of these is about the SQL alone (warehouse.py)

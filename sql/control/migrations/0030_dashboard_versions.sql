@@ -1,13 +1,16 @@
--- What dashboards show is remembered by queryd's processes, each answer of it at a version: how often any
--- dashboard or widget of the tenant has changed. The version's row is locked until its change commits, so
--- who sees a version sees all that led to it.
+-- What dashboards show is remembered by queryd's processes, each answer of it at a version of the tenant's
+-- dashboards: the number of all changes of them and of their widgets that have committed. Of two snapshots the
+-- later one sees more of them, or the same ones. Each dashboard is counted in a row of its own, so that who
+-- changes one does not wait for who changes another.
 
 set local role analytics_owner;
 
 create table analytics.dashboard_versions (
-	tenant_id text collate "C" primary key,
-	version bigint not null default 1,
-	changed_at timestamptz not null default now()
+	tenant_id text collate "C" not null,
+	dashboard_id text collate "C" not null, -- stays when its dashboard goes
+	changes bigint not null default 1,
+	changed_at timestamptz not null default now(),
+	primary key (tenant_id, dashboard_id)
 );
 create index dashboard_versions_changed on analytics.dashboard_versions (changed_at);
 alter table analytics.dashboard_versions enable row level security;
@@ -15,19 +18,20 @@ create policy dashboard_versions_tenant_isolation on analytics.dashboard_version
 	using (tenant_id = nullif(current_setting('analytics.tenant_id', true), ''));
 grant select on analytics.dashboard_versions to analytics_queryd;
 
-insert into analytics.dashboard_versions (tenant_id) select distinct d.tenant_id from analytics.dashboards d;
+insert into analytics.dashboard_versions (tenant_id, dashboard_id)
+select d.tenant_id, d.dashboard_id from analytics.dashboards d;
 
--- A row that goes makes no version: a tenant's purge takes the versions as well.
+-- What goes makes no new row: a tenant's purge takes these as well.
 create function analytics.raise_dashboard_version() returns trigger
 	language plpgsql security definer set search_path = pg_catalog
 as $$
 begin
 	if tg_op = 'DELETE' then
-		update analytics.dashboard_versions v set version = v.version + 1, changed_at = now()
-		where v.tenant_id = old.tenant_id;
+		update analytics.dashboard_versions v set changes = v.changes + 1, changed_at = now()
+		where (v.tenant_id, v.dashboard_id) = (old.tenant_id, old.dashboard_id);
 	else
-		insert into analytics.dashboard_versions as v (tenant_id) values (new.tenant_id)
-		on conflict (tenant_id) do update set version = v.version + 1, changed_at = now();
+		insert into analytics.dashboard_versions as v (tenant_id, dashboard_id) values (new.tenant_id, new.dashboard_id)
+		on conflict (tenant_id, dashboard_id) do update set changes = v.changes + 1, changed_at = now();
 	end if;
 	return null;
 end
@@ -42,9 +46,13 @@ create trigger raise_version after insert or update or delete on analytics.widge
 create function analytics.list_dashboard_versions(seconds integer) returns table (tenant_id text, version bigint)
 	language sql stable security definer set search_path = pg_catalog
 as $$
-	select v.tenant_id, v.version
+	select v.tenant_id, sum(v.changes)::bigint
 	  from analytics.dashboard_versions v
-	 where v.changed_at >= now() - make_interval(secs => seconds)
+	 where v.tenant_id in (
+		select c.tenant_id
+		  from analytics.dashboard_versions c
+		 where c.changed_at >= now() - make_interval(secs => seconds))
+	 group by v.tenant_id
 $$;
 revoke all on function analytics.list_dashboard_versions(integer) from public;
 grant execute on function analytics.list_dashboard_versions(integer) to analytics_queryd;
