@@ -263,6 +263,8 @@ void queryd_close(struct daemon *d, void *state)
 	schema_check_free(st->warehouse_schema);
 	/* what still runs ends with -ECANCELED: lookups first, since a query may follow them */
 	redisq_free(st->redis);
+	st->redis = NULL;
+	cache_close(st->cache);
 	versions_close(st->versions);
 	tenants_close(st->tenants);
 	pgpool_free(st->warehouse);

@@ -132,6 +132,12 @@ struct cache *cache_new(struct redisq *redis, struct versions *versions, struct 
 	return c;
 }
 
+void cache_close(struct cache *c)
+{
+	if (c != NULL)
+		c->redis = NULL;
+}
+
 void cache_free(struct cache *c)
 {
 	free(c);

@@ -67,7 +67,9 @@ typedef void (*cache_fn)(void *arg, const struct cache_found *f);
  * never drops what somebody has from the other. */
 struct cache *cache_new(struct redisq *redis, struct versions *versions, struct shelf *shelf,
 			struct shelf *forms, int64_t ttl_ms) MUST_CHECK;
-void cache_free(struct cache *c);
+/* Redis is gone for good: what still ends leaves it alone. */
+void cache_close(struct cache *c);
+void cache_free(struct cache *c); /* NULL is fine for both */
 void cache_trust(struct cache *c, bool trusted);
 /* fn is called exactly once, never from inside the call unless the outcome is AWAY. The name is
  * borrowed until then. */

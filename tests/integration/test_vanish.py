@@ -164,3 +164,13 @@ def test_a_role_without_a_connection_left(stack):
             wait_until(lambda: running(stack, [user]) == 0, timeout=ENDED_S)
         wait_until(lambda: queryd.http("POST", RUN, {"query": {"metrics": ["rooms_sold"], "dateRange": another_window()}},
                                        {"Authorization": "Bearer " + user.token}).status == 200)
+
+
+def test_the_end_of_a_process_whose_clients_have_left(stack):
+    """Some of what they asked still waits for a connection: its lease is in Redis, which is given up first. Sanitizers look."""
+    user = User(stack, hotel_of(stack, "vanish end").tenant, "leaver")
+    with locked(stack), Instance(stack, "queryd", query_timeout="60s", tenant_wait="10s", tenant_connections=2, tenant_share=2) as queryd:
+        sockets = [left_open(queryd, user, "structured") for _ in range(8)]
+        wait_until(lambda: running(stack, [user]) >= 2)
+        for s in sockets:
+            s.close()
