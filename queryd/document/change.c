@@ -155,9 +155,7 @@ static void on_version(void *arg, const struct pgresult *r, const struct err *e)
 		reply(k);
 }
 
-/* Whoever is told of a change of dashboards may ask another process for it next: that one must
- * know.
- */
+/* Whoever is told of a change of dashboards may ask another process next: that one must know. */
 static void reply_when_known(struct running *k)
 {
 	static const char *const none[] = {NULL};
