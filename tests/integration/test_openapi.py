@@ -494,8 +494,12 @@ def while_away(admin, provoker, rows):
     os.symlink(stack.path("run"), way)
     with Instance(stack, "queryd", scheduler_audience=stack.url("queryd", SCHEDULER), **urls) as cut:
         os.unlink(way)
-        stack.query("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'analytics_queryd'")
-        wait_until(lambda: cut.http("GET", "/ready").status == 503)
+
+        def away():  # again and again: a session that just begins is not to be seen yet
+            stack.query("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'analytics_queryd'")
+            return cut.http("GET", "/ready").status == 503
+
+        wait_until(away, interval=0.2)
         return all_at_once(provoker, rows, cut.url)
 
 

@@ -29,7 +29,7 @@ def hotel_of(stack, name):
 @pytest.fixture(scope="module")
 def pair(stack):
     """One user at two processes: he changes at the first and looks at the second. And a colleague there."""
-    hotel = hotel_of(stack, "remembered")
+    hotel = hotel_of(stack, "lists of widgets")
     with another_queryd(stack) as url:
         yield [User(stack, hotel.tenant, "writer"), User(stack, hotel.tenant, "writer", url=url),
                User(stack, hotel.tenant, "colleague", url=url)]
@@ -78,7 +78,7 @@ def test_what_was_answered_is_seen_elsewhere(pair):
 
 def test_roles_and_properties_have_lists_of_their_own(stack, pair):
     here, there, _ = pair
-    hotel = Hotel("remembered")
+    hotel = Hotel("lists of widgets")
     for_managers = here.board(scope="role", roles=["manager"])
     of_property = here.board(scope="property", propertyId=hotel.id("ppt", "p"))
     for board in (for_managers, of_property):
