@@ -38,15 +38,14 @@ begin
 			return query execute format('
 				select $2, min(f.day), max(f.day), count(*) from (
 					select %s as day from analytics_curated.%I t
-					where t.tenant_id = $1 collate "C" and %s = any ($3)
+					where t.tenant_id = $1 collate "C" and %s in (
+						select d.day from analytics_run.profile_dirty d
+						where d.tenant_id = $1 collate "C" and d.table_name = $2)
 					limit 200000) f
 				group by (f.day - date ''1970-01-01'') / 30',
 				coalesce('t.' || quote_ident(dirty.day_column), 'date ''1970-01-01'''), dirty.table_name,
 				coalesce('t.' || quote_ident(dirty.day_column), 'date ''1970-01-01'''))
-				-- the days as values, each once: a table of marks, which are many, may be what the plan begins with
-				using tenant, dirty.table_name, array(
-					select distinct d.day from analytics_run.profile_dirty d
-					where d.tenant_id = tenant collate "C" and d.table_name = dirty.table_name);
+				using tenant, dirty.table_name;
 		exception when lock_not_available then
 			return query
 				select p.table_name, min(p.day), max(p.day), sum(p.rows)::bigint
