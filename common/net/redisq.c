@@ -27,6 +27,7 @@
 
 #define REDISQ_MAGIC         OBJ_MAGIC(0x4e)
 #define HANDSHAKE_TIMEOUT_MS 2000
+#define ADDRESSES_MAX        8
 
 enum state { DOWN, CONNECTING, UP };
 
@@ -41,8 +42,10 @@ struct command {
 TAILQ_HEAD(command_list, command);
 
 struct target {
-	char *path;            /* unix socket, or NULL */
-	char *host;            /* numeric address */
+	char *path;                     /* unix socket, or NULL */
+	char *host;                     /* as it is written */
+	char *addresses[ADDRESSES_MAX]; /* its numeric ones, tried in turn */
+	size_t naddresses, at;
 	char *user, *password; /* "" when not given */
 	int port, db;
 };
@@ -149,6 +152,8 @@ static void lost(struct redisq *q, int err, const char *why)
 
 	(void)snprintf(q->reason, sizeof(q->reason), "%s", why);
 	q->ac = NULL;
+	if (!was_up && q->target.naddresses > 0)
+		q->target.at = (q->target.at + 1) % q->target.naddresses;
 	q->state = DOWN;
 	q->lost_err = err;
 	(void)event_del(q->watchdog);
@@ -225,7 +230,7 @@ static void connect_now(struct redisq *q)
 {
 	const struct target *t = &q->target;
 	redisAsyncContext *ac = t->path != NULL ? redisAsyncConnectUnix(t->path)
-						: redisAsyncConnect(t->host, t->port);
+						: redisAsyncConnect(t->addresses[t->at], t->port);
 
 	ASSERT(ac != NULL); /* only when out of memory */
 	if (ac->err != 0) {
@@ -457,8 +462,8 @@ static int parse_tcp(const char *rest, struct target *t)
 	return end[0] == '/' ? parse_db(slice_of(end + 1), &t->db) : -EINVAL;
 }
 
-/* Replaces the host by its numeric address: hiredis would resolve a name at every connect, and
- * block the loop. */
+/* To numeric addresses: hiredis would resolve a name at every connect, and block the loop. All of
+ * them: `localhost` is ::1 first, where a server may not listen. */
 static int resolve(struct target *t, struct err *e)
 {
 	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *found;
@@ -468,13 +473,16 @@ static int resolve(struct target *t, struct err *e)
 	if (r != 0)
 		return err_set(e, -EHOSTUNREACH, "redis_url: cannot resolve %.200s: %s", t->host,
 			       gai_strerror(r));
-	r = getnameinfo(found->ai_addr, found->ai_addrlen, numeric, sizeof(numeric), NULL, 0,
-			NI_NUMERICHOST);
+	for (struct addrinfo *i = found; i != NULL && t->naddresses < ADDRESSES_MAX;
+	     i = i->ai_next) {
+		r = getnameinfo(i->ai_addr, i->ai_addrlen, numeric, sizeof(numeric), NULL, 0,
+				NI_NUMERICHOST);
+		if (r == 0)
+			t->addresses[t->naddresses++] = xstrdup(numeric);
+	}
 	freeaddrinfo(found);
-	if (r != 0)
+	if (t->naddresses == 0)
 		return err_set(e, -EHOSTUNREACH, "redis_url: %s", gai_strerror(r));
-	free(t->host);
-	t->host = xstrdup(numeric);
 	return 0;
 }
 
@@ -499,6 +507,8 @@ static void destroy(struct redisq *q)
 			event_free(events[i]);
 	free(q->target.path);
 	free(q->target.host);
+	for (size_t i = 0; i < q->target.naddresses; i++)
+		free(q->target.addresses[i]);
 	free(q->target.user);
 	free(q->target.password);
 	q->magic = 0;

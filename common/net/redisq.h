@@ -26,8 +26,9 @@ typedef void (*redisq_fn)(void *arg, int err, const struct redisq_reply *reply);
 
 /*
  * url: redis://[[user]:password@]host[:port][/db] or unix:///path[?db=N]; user and password may be
- * percent-encoded. A host name is resolved here, once (it blocks, so at start only); nothing else
- * blocks and a server that is down is no error. At most pending_max commands wait for their reply.
+ * percent-encoded. A host name is resolved here, once (it blocks, so at start only), and its
+ * addresses are tried in turn; nothing else blocks and a server that is down is no error. At most
+ * pending_max commands wait for their reply.
  *
  * A command without reply after timeout_ms means a stuck server: the connection is given up, all
  * commands on it end with -ETIMEDOUT, and until a new one answers PING everything fails at once.
